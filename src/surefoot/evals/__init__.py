@@ -1,0 +1,1 @@
+"""Measure scorers against labels and selection against outcomes."""

@@ -1,0 +1,1 @@
+"""What is right: answers and step checkers."""

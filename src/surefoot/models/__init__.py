@@ -1,0 +1,1 @@
+"""What a step is worth: contract, rendering, heads, scoring, loading."""

@@ -1,0 +1,1 @@
+"""Spend step rewards at test time."""

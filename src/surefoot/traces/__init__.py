@@ -1,0 +1,1 @@
+"""What was said: types, text to steps, our own store, foreign formats."""

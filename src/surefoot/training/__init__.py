@@ -1,0 +1,1 @@
+"""Turn labelled traces into reward models, and text into policies."""
