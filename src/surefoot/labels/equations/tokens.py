@@ -1,0 +1,223 @@
+"""Text to tokens: numbers, signs, words and walls, from plain text and LaTeX alike.
+
+A wall is where one statement ends and the next may begin: a full stop, a comma, an arrow, a line break. Currency
+signs, spacing and mathematics delimiters vanish. Brackets that hold a wall or a relation become walls themselves, so
+that every `open` token left has its `close` and no statement crosses a bracket.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+Kind = Literal["number", "sign", "word", "command", "open", "close", "relation", "wall", "odd"]
+
+DASH = "- "
+"""The text of the wall at a dash that opens a line: a bullet, or a minus sign."""
+
+MAX_DIGITS = 60
+"""Longer numbers are `odd`: no reasoning step depends on them and arithmetic on them is slow."""
+
+
+class Token(NamedTuple):
+    """One token. `text` is its normalised spelling, `start` and `end` are its characters in the step."""
+
+    kind: Kind
+    text: str
+    start: int
+    end: int
+    value: Fraction = Fraction(0)
+    places: int = 0
+    """Digits after the decimal point of a number."""
+    rounded: bool = False
+    """Whether an ellipsis ends the number."""
+    spaced: bool = True
+    """Whether space parts it from the token before."""
+
+
+_PATTERN = re.compile(
+    r"""
+    (?P<bullet>     ^[^\S\n]*[-*•–]\ )
+  | (?P<repeating>  [0-9]{0,60}\.[0-9]{0,60}\\overline\{[0-9]{1,60}\} )
+  | (?P<number>     (?:[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,)[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+ )
+  | (?P<space>      [^\S\n]+|\$(?!\$)|[€£¥~]|\\[,;:!\ $()]|\\(?:left|right)\.? )
+  | (?P<operator>   (?:divided|multiplied)\ by\b|(?:times|plus|minus)\b )
+  | (?P<equals>     equals\b )
+  | (?P<word>       [^\W\d_]+(?:['’-][^\W\d_]+)* )
+  | (?P<degree>     \^\s*(?:\\circ|\{\s*\\circ\s*\})|° )
+  | (?P<digits>     \\[dt]?frac\s*[0-9]\s*[0-9] )
+  | (?P<letters>    \\(?:text|textbf|textit|textrm|mathrm|mbox)\s*\{[^{}]*\} )
+  | (?P<environment>\\(?:begin|end|tag)\s*\{[^{}]*\} )
+  | (?P<command>    \\[a-zA-Z]+ )
+  | (?P<soft>       \n|\\\\|\\\[|\\\]|\$\$|& )
+  | (?P<percent>    \\?% )
+  | (?P<compare>    [=!<>:+*/-]=+|=>|->|<-|[<>≤≥≠→⇒—] )
+  | (?P<relation>   [=≈] )
+  | (?P<power>      (?<=[\w)\]])\*\*(?=[\w([-])|\ \*\*\  )
+  | (?P<bold>       \*\*|__ )
+  | (?P<raised>     [²³] )
+  | (?P<sign>       [+*/^!√×⋅·∙÷∕⁄−–-] )
+  | (?P<open>       [({\[] )
+  | (?P<close>      [)}\]] )
+  | (?P<ellipsis>   \.\.\.|… )
+  | (?P<wall>       [.,;?"“”`:] )
+  | (?P<odd>        . )
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+
+_ANNOTATION = re.compile(r"<<[^<>\n]*>>")
+_SIGNS = {"×": "*", "⋅": "*", "·": "*", "∙": "*", "÷": "/", "∕": "/", "⁄": "/", "−": "-", "–": "-"}
+_SPELLED = {"times": "*", "plus": "+", "minus": "-", "divided by": "/", "multiplied by": "*"}
+_CLOSES = {"(": ")", "[": "]", "{": "}"}
+
+_COMMANDS: dict[str, tuple[Kind, str] | None] = {
+    **dict.fromkeys(("times", "cdot", "ast"), ("sign", "*")),
+    "div": ("sign", "/"),
+    **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), ("command", "frac")),
+    **dict.fromkeys(("binom", "dbinom", "tbinom"), ("command", "binom")),
+    "sqrt": ("command", "sqrt"),
+    **dict.fromkeys(("approx", "simeq", "approxeq", "doteq"), ("relation", "≈")),
+    **dict.fromkeys(
+        "quad qquad implies iff to le leq ge geq lt gt ne neq therefore because rightarrow Rightarrow Longrightarrow "
+        "longrightarrow Leftrightarrow newline hline".split(),
+        ("wall", "\\"),
+    ),
+    **dict.fromkeys("boxed fbox displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits".split(), None),
+}
+"""What a LaTeX command becomes; None vanishes; a command that is not here is `odd`."""
+
+
+def tokenise(text: str) -> list[list[Token]]:
+    """The tokens of a step: the running text first, then one list for each GSM8K annotation ``<<3*4=12>>``."""
+    annotations = list(_ANNOTATION.finditer(text))
+    blanked = _ANNOTATION.sub(lambda found: " " * len(found.group()), text) if annotations else text
+    streams = [_close_brackets(_tokens(blanked, 0, len(blanked)))]
+    streams += [_close_brackets(_tokens(text, a.start() + 2, a.end() - 2)) for a in annotations]
+    return streams
+
+
+def _tokens(text: str, start: int, end: int) -> list[Token]:
+    tokens: list[Token] = []
+    last = start
+    for raw in _raw(text, start, end):
+        gap = text[last : raw.start]
+        token = raw if "{" in gap or any(map(str.isspace, gap)) else raw._replace(spaced=False)
+        last = raw.end
+        soft = token.kind == "wall" and token.text == "\n"
+        if soft and tokens and tokens[-1].kind == "relation":
+            continue
+        if token.kind == "relation":
+            while tokens and tokens[-1].kind == "wall" and tokens[-1].text == "\n":
+                tokens.pop()
+        tokens.append(token)
+    return tokens
+
+
+def _raw(text: str, start: int, end: int) -> Iterator[Token]:
+    for found in _PATTERN.finditer(text, start, end):
+        group, word, (i, j) = found.lastgroup, found.group(), found.span()
+        match group:
+            case "space" | "degree" | "bold":
+                continue
+            case "word":
+                yield Token("word", word, i, j)
+            case "number":
+                yield _number(word, i, j, text)
+            case "sign":
+                yield Token("sign", _SIGNS.get(word, word), i, j)
+            case "bullet":
+                yield Token("wall", "*" if "*" in word or "•" in word else DASH, j - 2, j)
+            case "relation":
+                yield Token("relation", word, i, j)
+            case "open":
+                yield Token("open", word, i, j)
+            case "close":
+                yield Token("close", word, i, j)
+            case "wall":
+                clock = word == ":" and text[max(0, i - 1) : i].isdigit() and text[j : j + 1].isdigit()
+                yield Token("odd" if clock else "wall", word, i, j)
+            case "soft":
+                yield Token("wall", "\n", i, j)
+            case "compare" | "environment":
+                yield Token("wall", word, i, j)
+            case "percent":
+                yield Token("sign", "%", i, j)
+            case "operator":
+                yield Token("sign", _SPELLED[word], i, j)
+            case "equals":
+                yield Token("relation", "=", i, j)
+            case "power":
+                yield Token("sign", "^", i, j)
+            case "raised":
+                yield Token("sign", "^", i, i)
+                yield Token("number", word, i, j, Fraction("²³".index(word) + 2))
+            case "command":
+                kind_text = _COMMANDS.get(word[1:], ("odd", word))
+                if kind_text is not None:
+                    yield Token(*kind_text, i, j)
+            case "letters":
+                yield from _raw(text, i + word.index("{") + 1, j - 1)
+            case "digits":
+                above, below = word.split("frac")[1].replace(" ", "")
+                good = below != "0"
+                yield Token("number" if good else "odd", word, i, j, Fraction(int(above), int(below) or 1), 0, good)
+            case "repeating":
+                yield _repeating(word, i, j)
+            case _:
+                yield Token("odd", word, i, j)
+
+
+def _number(word: str, start: int, end: int, text: str) -> Token:
+    plain = re.sub(r"[^0-9.]", "", word)
+    if len(plain) > MAX_DIGITS:
+        return Token("odd", word, start, end)
+    whole, _, decimals = plain.partition(".")
+    value = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else Fraction(int(whole))
+    rounded = bool(decimals) and text.startswith(("...", "…", "\\ldots", "\\dots"), end)
+    return Token("number", word, start, end, value, len(decimals), rounded)
+
+
+def _repeating(word: str, start: int, end: int) -> Token:
+    head, _, cycle = word.removesuffix("}").partition("\\overline{")
+    whole, _, decimals = head.partition(".")
+    unit = Fraction(1, 10 ** len(decimals))
+    value = int(whole or "0") + unit * int(decimals or "0") + unit * Fraction(int(cycle), 10 ** len(cycle) - 1)
+    return Token("number", word, start, end, value, len(decimals) + len(cycle))
+
+
+def _close_brackets(tokens: list[Token]) -> list[Token]:
+    """Brackets without a partner, or around a wall or a relation, become walls; asides of words alone vanish."""
+    partner: dict[int, int] = {}
+    asides: dict[int, int] = {}
+    opened: list[int] = []
+    last_break = last_other = -1
+    for i, token in enumerate(tokens):
+        if token.kind == "open":
+            opened.append(i)
+        elif token.kind in ("relation", "wall"):
+            last_break = i
+        elif token.kind == "close":
+            while opened and _CLOSES[tokens[opened[-1]].text] != token.text:
+                last_break = max(last_break, opened.pop())
+            if opened and (first := opened.pop()) > last_break:
+                partner[first], partner[i] = i, first
+                if token.text == ")" and last_other == first and any(len(t.text) > 1 for t in tokens[first:i]):
+                    asides[first] = i
+            else:
+                last_break = i
+        if token.kind != "word":
+            last_other = i
+    kept: list[Token] = []
+    i = 0
+    while i < len(tokens):
+        if i in asides:
+            i = asides[i] + 1
+            continue
+        token = tokens[i]
+        alone = token.kind in ("open", "close") and i not in partner
+        kept.append(token._replace(kind="wall") if alone else token)
+        i += 1
+    return kept
