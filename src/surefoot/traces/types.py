@@ -1,56 +1,63 @@
 """The nouns everything else speaks: `Step`, `Trace`, `StepLabels`, `StepScores`.
 
-All are frozen, compare by value and survive JSON exactly. A trace gathers the labels and the scores of any number of
-sources; each keeps where it came from. Positions are 0-based everywhere; "no error" and "not known" are `None`.
+All are frozen, compare by value and survive JSON exactly. A trace gathers the labels and the scores
+of any number of sources; each keeps where it came from. Positions are 0-based everywhere; "no error"
+and "not known" are `None`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from surefoot import aggregate
 from surefoot.errors import AbstainedError, TraceError
+from surefoot.traces.checks import check_choice, check_text, count, json_copy, number
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+if TYPE_CHECKING:
+    from surefoot.traces.split import SplitStrategy
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 LabelScale = Literal["rating", "value"]
-"""`rating`: 1 right, 0 neutral, -1 wrong. `value`: a number in [0, 1], such as the share of rollouts that succeed."""
+"""`rating`: 1 right, 0 neutral, -1 wrong. `value`: a number in [0, 1], such as the share of
+rollouts that succeed."""
 
 LabelSource = Literal["human", "rollout", "judge", "checker", "other"]
 
 ScoreKind = Literal["probability", "value", "progress", "log-ratio"]
-"""What a score is: the probability that the step (or the prefix up to it) is right; the probability that the trace
-will end well; a change of that value; or an unbounded log-ratio."""
+"""What a score is: the probability that the step (or the prefix up to it) is right; the probability
+that the trace will end well; a change of that value; or an unbounded log-ratio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thought or action.
 
-    `observation` is what the world answered: any JSON value (text, structured data, references to images), or None.
+    `observation` is what the world answered: any JSON value (text, structured data, references to
+    images), or None. It is copied, so that the step stays what it was; tuples become lists.
     """
 
     text: str
-    observation: Any = None
+    observation: Any = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
-        _check_text(self.text, "step text")
-        if not self.text.strip() and self.observation is None:
+        check_text(self.text, "step text")
+        if self.observation is not None:
+            object.__setattr__(self, "observation", json_copy(self.observation, "observation"))
+        elif not self.text or self.text.isspace():
             raise TraceError("a step is empty: give it text or an observation")
-        _check_json(self.observation, "observation")
 
 
 @dataclass(frozen=True, slots=True)
 class StepLabels:
     """What one source says about each step: a number, or None where it says nothing.
 
-    `counts` keeps (k, n) where the value is k successes of n rollouts or votes. A missing label is None; it is never
-    NaN and never "wrong".
+    `counts` keeps (k, n) where the value is k successes of n rollouts or votes. A missing label is
+    None; it is never NaN and never "wrong". Ratings are kept as ints, values as floats.
     """
 
     values: tuple[float | None, ...]
@@ -60,30 +67,36 @@ class StepLabels:
     counts: tuple[tuple[int, int] | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(self.values))
-        _check_choice("label source", self.source, LabelSource)
-        _check_choice("label scale", self.scale, LabelScale)
-        low = -1 if self.scale == "rating" else 0
-        for i, value in enumerate(self.values):
-            if value is None:
-                continue
-            _check_number(value, f"label {i}")
-            if not low <= value <= 1 or (self.scale == "rating" and value not in (-1, 0, 1)):
-                allowed = "-1, 0 or 1" if self.scale == "rating" else "a number in [0, 1]"
-                raise TraceError(f"label {i} is {value!r}; on the {self.scale} scale it must be {allowed}")
+        check_choice("label source", self.source, get_args(LabelSource))
+        check_choice("label scale", self.scale, get_args(LabelScale))
+        if self.annotator is not None:
+            check_text(self.annotator, "annotator")
+        values = tuple(self._label(i, value) for i, value in enumerate(self.values))
+        object.__setattr__(self, "values", values)
         if self.counts is not None:
-            counts = tuple(None if c is None else (int(c[0]), int(c[1])) for c in self.counts)
+            counts = tuple(count(pair, f"count {i}") for i, pair in enumerate(self.counts))
             object.__setattr__(self, "counts", counts)
-            if len(counts) != len(self.values):
-                raise TraceError(f"{len(counts)} counts for {len(self.values)} labels; give one per step")
-            for i, count in enumerate(counts):
-                if count is not None and not 0 <= count[0] <= count[1]:
-                    raise TraceError(f"count {i} is {count[0]} of {count[1]}; k must be between 0 and n")
+            if len(counts) != len(values):
+                raise TraceError(
+                    f"{len(counts)} counts for {len(values)} labels; give one per step"
+                )
+
+    def _label(self, i: int, value: float | None) -> float | None:
+        if value is None:
+            return None
+        label = number(value, f"label {i}")
+        if self.scale == "rating" and label in (-1, 0, 1):
+            return int(label)
+        if self.scale == "value" and 0 <= label <= 1:
+            return label
+        allowed = "-1, 0 or 1" if self.scale == "rating" else "a number in [0, 1]"
+        raise TraceError(f"label {i} is {value!r}; on the {self.scale} scale it must be {allowed}")
 
     def is_right(self, i: int, *, neutral: bool = True, threshold: float = 0.5) -> bool | None:
         """Whether step `i` counts as right: None where unlabelled.
 
-        `neutral` says how a rating of 0 counts; `threshold` is the least value that counts as right.
+        `neutral` says how a rating of 0 counts; `threshold` is the least value that counts as
+        right.
         """
         value = self.values[i]
         if value is None:
@@ -121,8 +134,8 @@ class StepLabels:
 class StepScores:
     """What a model gives each step: one number per step, or None where the model abstains.
 
-    `default_aggregate` and `threshold` come from the model's contract and are what `aggregate` and `first_error` use
-    when nothing else is asked for.
+    `default_aggregate` and `threshold` come from the model's contract and are what `aggregate` and
+    `first_error` use when nothing else is asked for.
     """
 
     values: tuple[float | None, ...]
@@ -132,13 +145,18 @@ class StepScores:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(self.values))
-        _check_choice("score kind", self.kind, ScoreKind)
-        aggregate.rule(self.default_aggregate)
-        for i, value in enumerate(self.values):
-            if value is not None:
-                _check_number(value, f"score {i}")
-                if self.kind == "probability" and not 0 <= value <= 1:
+        check_text(self.model, "model")
+        check_choice("score kind", self.kind, get_args(ScoreKind))
+        check_choice("aggregate", self.default_aggregate, aggregate.RULES)
+        object.__setattr__(self, "threshold", number(self.threshold, "threshold"))
+        values = tuple(
+            None if value is None else number(value, f"score {i}")
+            for i, value in enumerate(self.values)
+        )
+        object.__setattr__(self, "values", values)
+        if self.kind == "probability":
+            for i, value in enumerate(values):
+                if value is not None and not 0 <= value <= 1:
                     raise TraceError(f"score {i} is {value!r}; a probability must lie in [0, 1]")
 
     @property
@@ -155,13 +173,21 @@ class StepScores:
         return aggregate.rule(rule or self.default_aggregate)(self._some_scores())
 
     def loss(self) -> float:
-        """Mean negative log of the step probabilities: 0 when every step is certain to be right."""
+        """Mean negative log of the step probabilities: 0 when every step is certain to be right.
+
+        Raises:
+            TraceError: the scores are not probabilities.
+            AbstainedError: the model abstained on every step.
+        """
         if self.kind not in ("probability", "value"):
             raise TraceError(f"loss needs probabilities; {self.model} gives {self.kind} scores")
         return aggregate.nll(self._some_scores())
 
     def first_error(self, threshold: float | None = None) -> int | None:
-        """Position of the first step that scores below the threshold, or None; abstained steps never count."""
+        """Position of the first step that scores below the threshold, or None.
+
+        Steps on which the model abstained never count.
+        """
         limit = self.threshold if threshold is None else threshold
         for i, value in enumerate(self.values):
             if value is not None and value < limit:
@@ -171,7 +197,8 @@ class StepScores:
     def _some_scores(self) -> list[float]:
         if not self.scored:
             raise AbstainedError(
-                f"{self.model} abstained on all {len(self.values)} steps; check `scored` before aggregating"
+                f"{self.model} abstained on all {len(self.values)} steps; check `scored` before "
+                "aggregating"
             )
         return list(self.scored)
 
@@ -180,8 +207,9 @@ class StepScores:
 class Trace:
     """A problem and the steps taken on it, with everything that is known of them.
 
-    `steps` may be given as strings. `answer` is what the trace arrived at, `reference` the right answer, `outcome`
-    whether the one equals the other. `source` names the data set or policy it came from; `meta` holds any further JSON.
+    `steps` may be given as strings. `answer` is what the trace arrived at, `reference` the right
+    answer, `outcome` whether the one equals the other. `source` names the data set or policy it came
+    from; `meta` holds any further JSON and is copied, so that the trace stays what it was.
     """
 
     problem: str
@@ -207,21 +235,23 @@ class Trace:
         meta: Mapping[str, Any] | None = None,
     ) -> None:
         if isinstance(steps, str):
-            raise TraceError("steps is one string; give a list of steps, or use Trace.parse to split text")
+            raise TraceError(
+                "steps is one string; give a list of steps, or use Trace.parse to split text"
+            )
         put = object.__setattr__
         put(self, "problem", problem)
-        put(self, "steps", tuple(s if isinstance(s, Step) else Step(s) for s in steps))
+        put(self, "steps", tuple(_step(i, step) for i, step in enumerate(steps)))
         put(self, "answer", answer)
         put(self, "reference", reference)
         put(self, "outcome", outcome)
         put(self, "source", source)
         put(self, "labels", tuple(labels))
         put(self, "scores", tuple(scores))
-        put(self, "meta", dict(meta or {}))
+        put(self, "meta", json_copy({} if meta is None else meta, "meta"))
         self._check()
 
     def _check(self) -> None:
-        _check_text(self.problem, "problem")
+        check_text(self.problem, "problem")
         if not self.problem.strip():
             raise TraceError("the problem is empty")
         if not self.steps:
@@ -229,23 +259,31 @@ class Trace:
         for name in ("answer", "reference", "source"):
             value = getattr(self, name)
             if value is not None:
-                _check_text(value, name)
+                check_text(value, name)
         if self.outcome is not None and not isinstance(self.outcome, bool):
             raise TraceError(f"outcome is {self.outcome!r}; it must be true, false or null")
-        for what, gathered in (("labels", self.labels), ("scores", self.scores)):
-            for i, one in enumerate(gathered):
-                if len(one.values) != len(self.steps):
-                    raise TraceError(
-                        f"{what} {i} has {len(one.values)} values for {len(self.steps)} steps; give one per step"
-                    )
-        _check_json(self.meta, "meta")
+        for i, labels in enumerate(self.labels):
+            self._check_length(f"labels {i}", labels, StepLabels)
+        for i, scores in enumerate(self.scores):
+            self._check_length(f"scores {i}", scores, StepScores)
+        if not isinstance(self.meta, dict):
+            raise TraceError(f"meta is {type(self.meta).__name__}; it must be a mapping")
+
+    def _check_length(self, what: str, given: StepLabels | StepScores, kind: type) -> None:
+        if not isinstance(given, kind):
+            raise TraceError(f"{what} is {type(given).__name__}; it must be {kind.__name__}")
+        if len(given.values) != len(self.steps):
+            raise TraceError(
+                f"{what} has {len(given.values)} values for {len(self.steps)} steps; "
+                "give one per step"
+            )
 
     def __hash__(self) -> int:
-        return hash(self.id)
+        return hash((self.problem, self.steps))
 
     @property
     def id(self) -> str:
-        """Content hash of the problem and the steps: 20 hexadecimal digits, the same on every machine."""
+        """Content hash of problem and steps: 20 hexadecimal digits, the same on every machine."""
         content = [self.problem, [[s.text, s.observation] for s in self.steps]]
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
 
@@ -255,11 +293,19 @@ class Trace:
         return tuple(step.text for step in self.steps)
 
     @classmethod
-    def parse(cls, problem: str, text: str, *, split: str = "auto", **fields: Any) -> Trace:
-        """A trace from running text, cut into steps by a strategy of `surefoot.traces.split`."""
+    def parse(
+        cls,
+        problem: str,
+        text: str,
+        *,
+        split: SplitStrategy = "auto",
+        separator: str | None = None,
+        **fields: Any,
+    ) -> Trace:
+        """A trace from running text, cut into steps by `surefoot.traces.split.split_steps`."""
         from surefoot.traces.split import split_steps
 
-        return cls(problem, split_steps(text, split), **fields)
+        return cls(problem, split_steps(text, split, separator=separator), **fields)
 
     def with_labels(self, *labels: StepLabels) -> Trace:
         """A copy with more labels."""
@@ -276,34 +322,15 @@ class Trace:
 
 def canonical_json(value: object) -> str:
     """JSON text with sorted keys and no spaces, equal for equal values."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
-def _check_text(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise TraceError(f"{what} is {type(value).__name__}; it must be text")
+def _step(i: int, step: str | Step) -> Step:
+    if isinstance(step, Step):
+        return step
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise TraceError(
-            f"{what} holds a lone surrogate at character {error.start}; the text was not valid UTF-8"
-        ) from None
-
-
-def _check_number(value: object, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TraceError(f"{what} is {value!r}; it must be a number or null")
-    if not math.isfinite(value):
-        raise TraceError(f"{what} is {value!r}; use null where there is no number")
-
-
-def _check_choice(what: str, value: object, choices: Any) -> None:
-    if value not in get_args(choices):
-        raise TraceError(f"{what} is {value!r}; it must be one of {', '.join(get_args(choices))}")
-
-
-def _check_json(value: object, what: str) -> None:
-    try:
-        canonical_json(value).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TraceError(f"{what} is not JSON: {error}") from None
+        return Step(step)
+    except TraceError as error:
+        raise TraceError(f"step {i}: {error}") from None
