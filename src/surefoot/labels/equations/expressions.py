@@ -97,6 +97,7 @@ def is_variable(word: Token) -> bool:
 
 
 _VOWELS = frozenset("aeiouy")
+_UNSQUARED = frozenset("ghls")
 
 
 class _NotANumber(Exception):
@@ -297,7 +298,7 @@ class _Reader:
             token = self.tokens[at]
             if token.text == "/" and at + 1 < len(self.tokens) and _is_unit(self.tokens[at + 1], True):
                 at += 1
-            elif token.text == "^" and words and at + 1 < len(self.tokens) and self.tokens[at + 1].kind == "number":
+            elif token.text == "^" and words and words[-1] not in _UNSQUARED and self.kind(at + 1 - self.at) == "number":
                 at += 2
                 continue
             elif not _is_unit(token, bool(words)):
@@ -305,7 +306,8 @@ class _Reader:
             words.append(self.tokens[at].text.lower())
             at += 1
         after = self.tokens[at] if at < len(self.tokens) else None
-        if words and (after is None or after.kind in ("sign", "relation", "wall", "close") or after.text in ("x", "X")):
+        ends = after is None or after.kind in ("sign", "relation", "wall", "close") or after.text in ("x", "X")
+        if words and ends and (after is None or after.text != "^"):
             self.at = at
             self.units.update(words)
 

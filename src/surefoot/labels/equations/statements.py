@@ -11,20 +11,22 @@ from dataclasses import dataclass, replace
 
 from surefoot.labels.equations.expressions import Expression, is_variable, read_expression
 from surefoot.labels.equations.tokens import DASH, Token
-from surefoot.labels.equations.words import FUNCTIONS, SCALING
+from surefoot.labels.equations.words import CLAIMING, FUNCTIONS, SCALING
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """Two sides and the relation between them.
 
-    `left` or `right` is None where no closed expression stands. `start` and `end` are characters of the step, and
+    `left` or `right` is None where no closed expression stands; `name` holds the words that stand on the left instead,
+    as in "total cost = 12". `start` and `end` are characters of the step, and
     `clause_start` to `clause_end` the walls around it. `continues` says that another relation follows the right side;
     `scaled` that a word beside a side scales it, such as "twice" or "million".
     """
 
     left: Expression | None
     right: Expression | None
+    name: tuple[str, ...]
     start: int
     end: int
     clause_start: int
@@ -57,12 +59,14 @@ def _clause_links(clause: list[Token]) -> Iterator[Link]:
         sides[0] = (None, _or_negative(clause, sides[0][1]))
     for n, relation in enumerate(relations):
         left, right = sides[n][1], sides[n + 1][0]
-        start = clause[left.first].start if left else clause[relation].start
+        name = _name(clause, borders[n] + 1, relation)
+        first = left.first if left else relation - len(name)
         end = clause[right.stop - 1].end if right else clause[relation].end
         yield Link(
             left=left,
             right=right,
-            start=start,
+            name=name,
+            start=clause[first].start,
             end=end,
             clause_start=clause[0].start,
             clause_end=clause[-1].end,
@@ -76,12 +80,19 @@ def _sides(clause: Sequence[Token], low: int, high: int) -> tuple[Expression | N
     """Between two relations: the expression that starts there and the one that ends there, each if closed."""
     start = read_expression(clause, low) if low < high else None
     if start is not None and start.stop == high:
-        return start, start if _closed_before(clause, low) else None
+        return start, start if _closed_before(clause, start) else None
     end = _ending(clause, low, high)
     return (
         start if start is not None and _closed_after(clause, start.stop) else None,
-        end if end is not None and _closed_before(clause, end.first) else None,
+        end if end is not None and _closed_before(clause, end) else None,
     )
+
+
+def _name(clause: Sequence[Token], low: int, relation: int) -> tuple[str, ...]:
+    """The words that alone fill a left side, if they are no variables."""
+    words = clause[low:relation]
+    named = all(word.kind == "word" and not is_variable(word) for word in words)
+    return tuple(word.text.lower() for word in words) if named else ()
 
 
 def _or_negative(clause: list[Token], side: Expression | None) -> Expression | None:
@@ -110,27 +121,43 @@ def _can_start(clause: Sequence[Token], at: int) -> bool:
     return token.kind in ("number", "open", "command") or token.text == "√"
 
 
-def _closed_before(clause: Sequence[Token], first: int) -> bool:
-    if first == 0:
+def _closed_before(clause: Sequence[Token], side: Expression) -> bool:
+    """Whether a side begins where it seems to, and is not the end of a name such as "cost of 3 apples"."""
+    before = clause[side.first - 1] if side.first else None
+    if _is_quantity(clause, side):
+        return False
+    if before is None or before.kind in ("wall", "relation"):
         return True
-    before = clause[first - 1]
-    if before.kind == "word":
-        article = before.text in ("a", "I") and before.spaced
-        glued = not clause[first].spaced and clause[first].kind == "open"
-        return not glued and (article or not is_variable(before)) and before.text.lower() not in FUNCTIONS
-    return before.kind in ("wall", "relation")
+    if before.kind != "word" or not clause[side.first].spaced:
+        return False
+    word = before.text.lower()
+    return (side.signs > 0 or word in CLAIMING) and not _takes_part(before)
 
 
 def _closed_after(clause: Sequence[Token], stop: int) -> bool:
-    if stop >= len(clause):
+    after = clause[stop] if stop < len(clause) else None
+    if after is None or after.kind in ("wall", "relation"):
         return True
-    after = clause[stop]
-    if after.kind == "word":
-        article = after.text == "a" and after.spaced
-        return (article or not is_variable(after)) and after.text.lower() not in FUNCTIONS
-    return after.kind in ("wall", "relation")
+    return after.kind == "word" and not _takes_part(after)
+
+
+def _takes_part(word: Token) -> bool:
+    """Whether a word beside an expression may belong to it: a variable or a function."""
+    article = word.text in ("a", "I") and word.spaced
+    return (is_variable(word) and not article) or word.text.lower() in FUNCTIONS
+
+
+def _is_quantity(clause: Sequence[Token], side: Expression) -> bool:
+    """Whether a side is a mere number or fraction with a unit, such as "1/2 inch"."""
+    if not side.units or side.signs > 1:
+        return False
+    if clause[side.first].text == "frac":
+        return clause[side.stop - 1].kind == "word"
+    return side.signs == 0 or (clause[side.first + 1].text == "/" and clause[side.first + 2].kind == "number")
 
 
 def _is_scaled(clause: Sequence[Token], side: Expression) -> bool:
-    beside = (side.first - 1, side.stop)
-    return any(0 <= i < len(clause) and clause[i].text.lower() in SCALING for i in beside)
+    before = [token.text.lower() for token in clause[max(0, side.first - 2) : side.first]]
+    after = [token.text.lower() for token in clause[side.stop : side.stop + 1]]
+    part_of = before[-1:] == ["of"] and before[0] in SCALING | FUNCTIONS | {"square", "cube"}
+    return part_of or not SCALING.isdisjoint(before[-1:] + after)

@@ -42,10 +42,10 @@ _PATTERN = re.compile(
     (?P<bullet>     ^[^\S\n]*[-*•–]\ )
   | (?P<repeating>  [0-9]{0,60}\.[0-9]{0,60}\\overline\{[0-9]{1,60}\} )
   | (?P<number>     (?:[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,)[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+ )
-  | (?P<space>      [^\S\n]+|\$(?!\$)|[€£¥~]|\\[,;:!\ $()]|\\(?:left|right)\.? )
+  | (?P<space>      [^\S\n]+|\$(?!\$)|[€£¥~]|\\[,;:!\ $]|\\(?:left|right)\.? )
   | (?P<operator>   (?:divided|multiplied)\ by\b|(?:times|plus|minus)\b )
   | (?P<equals>     equals\b )
-  | (?P<word>       [^\W\d_]+(?:['’-][^\W\d_]+)* )
+  | (?P<word>       [^\W\d_]+(?:['’][^\W\d_]+|-[a-z]{2,})* )
   | (?P<degree>     \^\s*(?:\\circ|\{\s*\\circ\s*\})|° )
   | (?P<digits>     \\[dt]?frac\s*[0-9]\s*[0-9] )
   | (?P<letters>    \\(?:text|textbf|textit|textrm|mathrm|mbox)\s*\{[^{}]*\} )
@@ -59,8 +59,8 @@ _PATTERN = re.compile(
   | (?P<bold>       \*\*|__ )
   | (?P<raised>     [²³] )
   | (?P<sign>       [+*/^!√×⋅·∙÷∕⁄−–-] )
-  | (?P<open>       [({\[] )
-  | (?P<close>      [)}\]] )
+  | (?P<open>       [({\[]|\\\( )
+  | (?P<close>      [)}\]]|\\\) )
   | (?P<ellipsis>   \.\.\.|… )
   | (?P<wall>       [.,;?"“”`:] )
   | (?P<odd>        . )
@@ -71,7 +71,7 @@ _PATTERN = re.compile(
 _ANNOTATION = re.compile(r"<<[^<>\n]*>>")
 _SIGNS = {"×": "*", "⋅": "*", "·": "*", "∙": "*", "÷": "/", "∕": "/", "⁄": "/", "−": "-", "–": "-"}
 _SPELLED = {"times": "*", "plus": "+", "minus": "-", "divided by": "/", "multiplied by": "*"}
-_CLOSES = {"(": ")", "[": "]", "{": "}"}
+_CLOSES = {"(": ")", "[": "]", "{": "}", "\\(": "\\)"}
 
 _COMMANDS: dict[str, tuple[Kind, str] | None] = {
     **dict.fromkeys(("times", "cdot", "ast"), ("sign", "*")),
@@ -189,11 +189,12 @@ def _repeating(word: str, start: int, end: int) -> Token:
 
 
 def _close_brackets(tokens: list[Token]) -> list[Token]:
-    """Brackets without a partner, or around a wall or a relation, become walls; asides of words alone vanish."""
+    """Brackets without a partner, or around a wall or a relation, become walls; asides such as the one in
+    "12 (red ones) + 5" vanish, as do the delimiters of formulas."""
     partner: dict[int, int] = {}
     asides: dict[int, int] = {}
     opened: list[int] = []
-    last_break = last_other = -1
+    last_break = last_other = last_name = -1
     for i, token in enumerate(tokens):
         if token.kind == "open":
             opened.append(i)
@@ -204,12 +205,16 @@ def _close_brackets(tokens: list[Token]) -> list[Token]:
                 last_break = max(last_break, opened.pop())
             if opened and (first := opened.pop()) > last_break:
                 partner[first], partner[i] = i, first
-                if token.text == ")" and last_other == first and any(len(t.text) > 1 for t in tokens[first:i]):
+                after_number = first > 0 and tokens[first - 1].kind in ("number", "close")
+                in_words = last_name > first and (last_other == first or after_number)
+                if token.text == ")" and tokens[first].spaced and in_words:
                     asides[first] = i
             else:
                 last_break = i
         if token.kind != "word":
             last_other = i
+        elif len(token.text) > 2:
+            last_name = i
     kept: list[Token] = []
     i = 0
     while i < len(tokens):
@@ -217,7 +222,11 @@ def _close_brackets(tokens: list[Token]) -> list[Token]:
             i = asides[i] + 1
             continue
         token = tokens[i]
-        alone = token.kind in ("open", "close") and i not in partner
-        kept.append(token._replace(kind="wall") if alone else token)
         i += 1
+        if token.kind not in ("open", "close"):
+            kept.append(token)
+        elif i - 1 not in partner:
+            kept.append(token._replace(kind="wall"))
+        elif len(token.text) == 1:
+            kept.append(token)
     return kept

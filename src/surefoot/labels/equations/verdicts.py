@@ -7,7 +7,8 @@ around it suggests that it means, asks or supposes something else.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from typing import Literal
@@ -15,7 +16,14 @@ from typing import Literal
 from surefoot.labels.equations.expressions import Expression
 from surefoot.labels.equations.statements import Link, find_links
 from surefoot.labels.equations.tokens import DASH, tokenise
-from surefoot.labels.equations.words import APPROXIMATE, CONVERSIONS, DIMENSION, NOT_CLAIMED, OTHER_ARITHMETIC
+from surefoot.labels.equations.words import (
+    APPROXIMATE,
+    CONVERSIONS,
+    DENIED,
+    DIMENSION,
+    NOT_CLAIMED,
+    OTHER_ARITHMETIC,
+)
 
 Verdict = Literal["holds", "fails", "chain", "cannot tell"]
 """`chain`: a running calculation such as ``2+3 = 5*2 = 10``, whose equals sign is abused but whose sums are right."""
@@ -27,7 +35,8 @@ ROUGH = Fraction(6, 100)
 """Relative error a side may have that is said to be approximate."""
 
 _HAS_RELATION = re.compile(r"[=≈]|\\(?:approx|simeq|doteq)|equals")
-_MONEY_OR_TIME = re.compile(r"\$|£|€|¢|\\%|%")
+_SUM = re.compile(r"[+−-]")
+_MONEY = re.compile(r"[$£€¢]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +71,29 @@ def check_step(text: str) -> StepCheck:
     if not _HAS_RELATION.search(text):
         return StepCheck((), "cannot tell")
     foreign = OTHER_ARITHMETIC.search(text) is not None
-    statements = tuple(
-        _judged(text, link, foreign) for tokens in tokenise(text) for link in find_links(tokens)
-    )
+    links = [link for tokens in tokenise(text) for link in _with_names(find_links(tokens))]
+    statements = tuple(_judged(text, link, foreign) for link in links)
     verdicts = {statement.verdict for statement in statements}
     verdict: Literal["holds", "fails", "cannot tell"] = (
         "fails" if "fails" in verdicts else "holds" if "holds" in verdicts else "cannot tell"
     )
     return StepCheck(statements, verdict)
+
+
+def _with_names(links: Iterable[Link]) -> Iterator[Link]:
+    """The links, where a name that was given a calculation stands for it when it is next given anything."""
+    given: dict[tuple[str, ...], Expression] = {}
+    name: tuple[str, ...] = ()
+    for link in links:
+        if link.left is None:
+            name = link.name
+            yield replace(link, left=given.pop(name, None))
+        else:
+            yield link
+            given.pop(name, None)
+        if name and link.right is not None and link.right.signs:
+            given[name] = link.right
+        name = name if link.continues else ()
 
 
 def _judged(text: str, link: Link, foreign: bool) -> Statement:
@@ -123,15 +147,13 @@ def _doubt(text: str, link: Link, left: Expression, right: Expression, foreign: 
         return "the step may do another kind of arithmetic"
     if link.scaled:
         return "a word beside it changes its value"
-    if NOT_CLAIMED.search(text, link.clause_start, link.clause_end + 1):
-        return "the sentence may not claim it"
-    dimensions = [DIMENSION[unit] for unit in units if unit in DIMENSION]
-    if len(dimensions) > len(set(dimensions)):
+    if NOT_CLAIMED.search(text, link.clause_start, link.clause_end + 1) or DENIED.search(text, link.end):
+        return "the step may not claim it"
+    measured = {unit.rstrip("s"): DIMENSION[unit] for unit in units if unit in DIMENSION}
+    if len(measured) > len(set(measured.values())) and _SUM.search(text, link.start, link.end):
         return "its units differ"
-    if units and left.signs <= left.divides and right.signs <= right.divides:
-        return "it may compare two units"
     a, b = left.values[0], right.values[0]
-    in_units = units or _MONEY_OR_TIME.search(text, link.start, link.end + 1)
+    in_units = units or _MONEY.search(text, link.start, link.end + 1)
     if in_units and a and b and (a / b in CONVERSIONS or b / a in CONVERSIONS):
         return "it may change the unit"
     return ""
