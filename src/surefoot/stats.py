@@ -1,11 +1,11 @@
 """How sure a figure is: bootstrap intervals over units, paired differences, intervals over seeds.
 
-A unit is what was drawn independently: a problem or a trace, never a step or one of several candidates of the same
-problem. One resample is a row of counts that says how often each unit was drawn, so that any statistic that can be
-weighted can be bootstrapped without copying data.
+A unit is what was drawn independently: a problem or a trace, never a step or one of several
+candidates of the same problem. One resample is a row of counts that says how often each unit was
+drawn, so that any statistic that can be weighted can be bootstrapped without copying data.
 
-Reference: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 (percentile intervals) and 15
-(p-values by turning an interval round).
+Reference: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 (percentile
+intervals) and 15 (p-values by turning an interval round).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = "Sequence[float] | Sequence[bool] | NDArray[np.float64] | NDArray[np.bool_]"
 
 Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
-"""From counts of shape (R, U), one row per resample of U units, to R values; NaN where a value does not exist."""
+"""From counts of shape (R, U), one row per resample of U units, to R values; NaN where a value does
+not exist."""
 
 _CELLS_AT_ONCE = 500_000
 
@@ -63,12 +64,13 @@ def bootstrap(
 ) -> Estimate:
     """Percentile bootstrap of any statistic over `num_units` units.
 
-    `mean` is the statistic of the data as they are. Resamples in which the statistic does not exist (NaN, such as a
-    recall without positives) do not enter the interval. With few units (below about 20) the interval is too narrow.
+    `mean` is the statistic of the data as they are. Resamples in which the statistic does not exist
+    (NaN, such as a recall without positives) do not enter the interval. With few units (below about
+    20) the interval is too narrow.
 
     Raises:
-        UsageError: no units, a level outside (0, 1), fewer than 2 resamples, or a statistic that does not exist on the
-            data as they are.
+        UsageError: no units, a level outside (0, 1), fewer than 2 resamples, or a statistic that
+            does not exist on the data as they are.
     """
     mean, resampled = _resampled(statistic, num_units, seed, num_resamples)
     return Estimate(mean, *_percentiles(resampled, level))
@@ -102,8 +104,9 @@ def bootstrap_difference(
 ) -> Difference:
     """As `bootstrap`, of a statistic that is a difference, with a two-sided p-value.
 
-    The p-value is twice the smaller share of resamples on either side of zero, counting ties on both sides and one
-    resample more than were drawn, so that it is never 0: at most 1, at least 2 / (num_resamples + 1).
+    The p-value is twice the smaller share of resamples on either side of zero, counting ties on
+    both sides and one resample more than were drawn, so that it is never 0: at most 1, at least 2 /
+    (num_resamples + 1).
     """
     mean, resampled = _resampled(statistic, num_units, seed, num_resamples)
     tail = min(int(np.sum(resampled <= 0)), int(np.sum(resampled >= 0)))
@@ -114,7 +117,8 @@ def bootstrap_difference(
 def paired_difference(
     a: Values, b: Values, *, seed: int, num_resamples: int = 1000, level: float = 0.95
 ) -> Difference:
-    """The mean of `a - b` over units that both were measured on, in the same order; both of shape (U,).
+    """The mean of `a - b` over units that both were measured on, in the same order; both of shape
+    (U,).
 
     Raises:
         UsageError: lengths differ, no values, or values that are not finite.
@@ -122,7 +126,8 @@ def paired_difference(
     first, second = _units(a, "a"), _units(b, "b")
     if len(first) != len(second):
         raise UsageError(
-            f"a has {len(first)} units and b {len(second)}; a paired difference needs the same units in the same order"
+            f"a has {len(first)} units and b {len(second)}; a paired difference needs the same "
+            "units in the same order"
         )
     gaps = first - second
     return bootstrap_difference(
@@ -135,7 +140,8 @@ def paired_difference(
 
 
 def over_seeds(values: Values, *, level: float = 0.95) -> Estimate:
-    """Mean over training seeds with Student's t interval (values taken as normal, one per seed, n - 1 degrees).
+    """Mean over training seeds with Student's t interval (values taken as normal, one per seed, n -
+    1 degrees).
 
     Raises:
         UsageError: fewer than two seeds, or values that are not finite.

@@ -55,6 +55,14 @@ def test_the_order_of_summation_breaks_no_tie():
     assert chosen.tolist() == [0, 0, 0.5, 0.5, 0, 0]
 
 
+def test_rounding_breaks_no_tie_between_rewards():
+    up, down = 0.1 + 0.2, 0.3
+    assert up != down
+    assert argmax([up, down, 0.29]).tolist() == [0.5, 0.5, 0]
+    assert argmax([1e-30, 2e-30]).tolist() == [0, 1]
+    assert weighted_vote([up, down], ["7", "7"]).tolist() == [0.5, 0.5]
+
+
 def test_all_weights_zero_leaves_the_answers_equal():
     assert weighted_vote([0, 0, 0], ["7", "7", "8"]).tolist() == [0.25, 0.25, 0.5]
     assert weighted_vote([-np.inf, -np.inf], ["7", None]).tolist() == [1, 0]

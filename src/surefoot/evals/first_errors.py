@@ -1,8 +1,9 @@
 """Whether a scorer finds the first wrong step, by ProcessBench's definition.
 
-For each trace the prediction is the first step flagged wrong, or none; it is right when it equals the label exactly.
-`acc_error` is the share of right predictions over traces that hold an error, `acc_correct` over traces that hold none,
-F1 their harmonic mean (0 when both are 0, where the official code divides by zero). Everything is a share in [0, 1].
+For each trace the prediction is the first step flagged wrong, or none; it is right when it equals
+the label exactly. `acc_error` is the share of right predictions over traces that hold an error,
+`acc_correct` over traces that hold none, F1 their harmonic mean (0 when both are 0, where the
+official code divides by zero). Everything is a share in [0, 1].
 
 Reference: Zheng et al. 2024, ProcessBench (arXiv:2412.06559, section 3.1).
 """
@@ -36,8 +37,9 @@ class Threshold:
 class FirstErrorReport:
     """How well first errors were found; a figure is None where there is no trace to measure it on.
 
-    `num_error` and `num_correct` count the traces measured, `num_excluded` those whose labels do not settle where the
-    first error is, `num_unscored` those measured without scores (each counts as a wrong prediction).
+    `num_error` and `num_correct` count the traces measured, `num_excluded` those whose labels do
+    not settle where the first error is, `num_unscored` those measured without scores (each counts
+    as a wrong prediction).
     """
 
     f1: Estimate | None
@@ -73,21 +75,25 @@ def evaluate_first_errors(
     seed: int = 0,
     num_resamples: int = 1000,
 ) -> FirstErrorReport:
-    """Compare the first step that scores below the threshold with the labelled first error, trace by trace.
+    """Compare the first step that scores below the threshold with the labelled first error, trace
+    by trace.
 
-    `scores` holds one `StepScores` per trace, or None where scoring failed: that counts as a wrong prediction. A step
-    on which the scorer abstains is never flagged. Without a threshold, the one in the scores (from the model's
-    contract) is used. Intervals come from a bootstrap over traces. Labels are the first of `label_source` (any source
-    if None); a rating of 0 counts as right if `neutral`.
+    `scores` holds one `StepScores` per trace, or None where scoring failed: that counts as a wrong
+    prediction. A step on which the scorer abstains is never flagged. Without a threshold, the one
+    in the scores (from the model's contract) is used. Intervals come from a bootstrap over traces.
+    Labels are the first of `label_source` (any source if None); a rating of 0 counts as right if
+    `neutral`.
 
     Raises:
-        UsageError: scores and traces differ in number or length, or no trace has labels that settle the first error.
+        UsageError: scores and traces differ in number or length, or no trace has labels that settle
+        the first error.
     """
     settled = [knows_first_error(trace, label_source, neutral) for trace in traces]
     check_lengths(scores, traces)
     if not any(settled):
         raise UsageError(
-            f"none of {len(traces)} traces has labels that settle where the first error is; nothing to compare with"
+            f"none of {len(traces)} traces has labels that settle where the first error is; "
+            "nothing to compare with"
         )
     kept = [one for one, known in zip(scores, settled, strict=True) if known]
     labels = [
@@ -119,13 +125,16 @@ def evaluate_first_errors(
 
 
 def tune_threshold(scores: Sequence[StepScores | None], labels: Sequence[int | None]) -> Threshold:
-    """The threshold of highest F1 on development traces: exact, over every threshold that predicts differently.
+    """The threshold of highest F1 on development traces: exact, over every threshold that predicts
+    differently.
 
-    `labels` are first errors (None: no error), one per trace. Of all thresholds between two neighbouring scores, which
-    predict alike, the middle one is given; of equally good ones the lowest, which flags least.
+    `labels` are first errors (None: no error), one per trace. Of all thresholds between two
+    neighbouring scores, which predict alike, the middle one is given; of equally good ones the
+    lowest, which flags least.
 
     Raises:
-        UsageError: lengths differ, nothing was scored, or the traces are all with or all without an error.
+        UsageError: lengths differ, nothing was scored, or the traces are all with or all without an
+        error.
     """
     if len(scores) != len(labels):
         raise UsageError(
@@ -135,7 +144,8 @@ def tune_threshold(scores: Sequence[StepScores | None], labels: Sequence[int | N
     num_correct = len(labels) - num_error
     if num_error == 0 or num_correct == 0:
         raise UsageError(
-            f"{num_error} development traces with and {num_correct} without an error; tuning needs both kinds"
+            f"{num_error} development traces with and {num_correct} without an error; tuning needs "
+            "both kinds"
         )
     # Flagging below t, a trace is right for every t in (low, high]: a label at step i needs
     # score i < t <= every score before it; no error needs t <= every score.
@@ -165,7 +175,8 @@ def tune_threshold(scores: Sequence[StepScores | None], labels: Sequence[int | N
 def matches(
     scores: Sequence[StepScores | None], labels: Sequence[int | None], threshold: float
 ) -> BoolArray:
-    """Whether each trace's predicted first error equals its label, shape (T,); never where scores are None."""
+    """Whether each trace's predicted first error equals its label, shape (T,); never where scores
+    are None."""
     return np.array(
         [
             one is not None and one.first_error(threshold) == label
@@ -176,7 +187,8 @@ def matches(
 
 
 def accuracy(counts: FloatArray, among: BoolArray, matched: BoolArray) -> FloatArray:
-    """Share of matched traces of those in `among` (T,), for each row of counts (R, T); NaN where there is none."""
+    """Share of matched traces of those in `among` (T,), for each row of counts (R, T); NaN where
+    there is none."""
     total = counts @ among
     share: FloatArray = np.full(len(counts), np.nan)
     return np.divide(counts @ (among & matched), total, out=share, where=total > 0)
@@ -214,7 +226,8 @@ def chosen_threshold(
     """The threshold asked for, or the one all the scores carry.
 
     Raises:
-        UsageError: it is NaN, or none was asked for and the scores carry several, or there are no scores to carry one.
+        UsageError: it is NaN, or none was asked for and the scores carry several, or there are no
+        scores to carry one.
     """
     if isinstance(threshold, Threshold):
         return threshold
@@ -223,9 +236,12 @@ def chosen_threshold(
             raise UsageError("the threshold is NaN; give a number")
         return Threshold(threshold, f"fixed at {threshold:g}")
     carried = {one.threshold for one in scores if one is not None}
+    if not carried:
+        raise UsageError("no trace was scored, so no threshold comes with the scores; pass one")
     if len(carried) != 1:
         raise UsageError(
-            f"the scores carry {len(carried)} different thresholds {sorted(carried)}; pass the one to use"
+            f"the scores carry {len(carried)} different thresholds {sorted(carried)}; pass the one "
+            "to use"
         )
     value = carried.pop()
     return Threshold(value, f"fixed at {value:g}, the model's own")
@@ -244,7 +260,8 @@ def check_lengths(scores: Sequence[StepScores | None], traces: Sequence[Trace]) 
     for one, trace in zip(scores, traces, strict=True):
         if one is not None and len(one.values) != len(trace.steps):
             raise UsageError(
-                f"{len(one.values)} scores for the {len(trace.steps)} steps of trace {trace.id}; give one per step"
+                f"{len(one.values)} scores for the {len(trace.steps)} steps of trace {trace.id}; "
+                "give one per step"
             )
 
 
@@ -263,7 +280,8 @@ def _harmonic_mean(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _inside(edges: FloatArray, piece: int) -> float:
-    """A threshold in piece k = (edges[k - 1], edges[k]]: its middle, or the finite end of the outer pieces."""
+    """A threshold in piece k = (edges[k - 1], edges[k]]: its middle, or the finite end of the outer
+    pieces."""
     if piece == 0:
         return float(edges[0])
     below = float(edges[piece - 1])

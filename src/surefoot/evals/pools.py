@@ -1,15 +1,16 @@
-"""Best-of-N on a frozen pool: what each way of choosing would have got from N of the candidates at hand.
+"""Best-of-N on a frozen pool: what each way of choosing would have got from N of the candidates at
+hand.
 
-Every figure is an expectation over the subsets of N candidates of a problem, averaged over problems, with a bootstrap
-interval over problems. For argmax, random and oracle the expectation has a closed form (ties shared). Votes are
-enumerated where there are few subsets, such as all candidates at once, and otherwise averaged over seeded random
-subsets, the same for every vote.
+Every figure is an expectation over the subsets of N candidates of a problem, averaged over
+problems, with a bootstrap interval over problems. For argmax, random and oracle the expectation has
+a closed form (ties shared). Votes are enumerated where there are few subsets, such as all
+candidates at once, and otherwise averaged over seeded random subsets, the same for every vote.
 
-Methods by name: "majority", "random" (any one), "oracle" (a right one if there is one, a sound one if there is one);
-the name of a reward chooses its argmax; "<reward>_vote" the vote that it weighs.
+Methods by name: "majority", "random" (any one), "oracle" (a right one if there is one, a sound one
+if there is one); the name of a reward chooses its argmax; "<reward>_vote" the vote that it weighs.
 
-References: unbiased best-of-N, Chen et al. 2021, pass@k (arXiv:2107.03374, section 2.1); best-of-N curves of a fixed
-pool, Lightman et al. 2023 (arXiv:2305.20050, section 3).
+References: unbiased best-of-N, Chen et al. 2021, pass@k (arXiv:2107.03374, section 2.1); best-of-N
+curves of a fixed pool, Lightman et al. 2023 (arXiv:2305.20050, section 3).
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ _CONTROLS = ("majority", "random", "oracle")
 class Candidates:
     """All candidates of one problem, in one order.
 
-    `answers` are keys that are equal where the answers are (None: gave none), `correct` whether the answer is right,
-    `sound` whether every step is (None: not known), `rewards` one number per candidate for each scorer; minus infinity
-    where it gave none.
+    `answers` are keys that are equal where the answers are (None: gave none), `correct` whether the
+    answer is right, `sound` whether every step is (None: not known), `rewards` one number per
+    candidate for each scorer; minus infinity where it gave none.
     """
 
     problem: Hashable
@@ -69,7 +70,8 @@ class Candidates:
         for what, length in lengths.items():
             if length != len(self.answers) or length == 0:
                 raise UsageError(
-                    f"problem {self.problem!r}: {what} has {length} values for {len(self.answers)} answers; give one "
+                    f"problem {self.problem!r}: {what} has {length} values for {len(self.answers)} "
+                    "answers; give one "
                     "per candidate, at least one"
                 )
 
@@ -78,7 +80,8 @@ class Candidates:
 
     @cached_property
     def right_and_sound(self) -> FloatArray:
-        """1 where a candidate is right and sound, shape (n,); NaN where it is right and not known to be sound."""
+        """1 where a candidate is right and sound, shape (n,); NaN where it is right and not known
+        to be sound."""
         known = np.array([math.nan if one is None else float(one) for one in self.sound])
         return np.where(self.correct, known, 0.0)
 
@@ -93,10 +96,13 @@ class Pool:
         if not self.problems:
             raise UsageError("the pool holds no problem")
         names = set(self.problems[0].rewards)
+        if names & set(_CONTROLS):
+            raise UsageError(f"a reward is named {sorted(names & set(_CONTROLS))}; rename it")
         for one in self.problems:
             if set(one.rewards) != names:
                 raise UsageError(
-                    f"problem {one.problem!r} has the rewards {sorted(one.rewards)}, the first {sorted(names)}; every "
+                    f"problem {one.problem!r} has the rewards {sorted(one.rewards)}, the first "
+                    f"{sorted(names)}; every "
                     "problem needs the same"
                 )
 
@@ -112,12 +118,14 @@ class Pool:
     ) -> Pool:
         """Group traces into problems, in order of appearance.
 
-        A reward is a function of a trace or a sequence with one value per trace; None means that the scorer gave none.
-        `step_length`, minus the characters of all steps, so that the shortest wins, is added unless given. Soundness
-        comes from the first labels that settle it, or from `sound`.
+        A reward is a function of a trace or a sequence with one value per trace; None means that
+        the scorer gave none. `step_length`, minus the characters of all steps, so that the shortest
+        wins, is added unless given. Soundness comes from the first labels that settle it, or from
+        `sound`.
 
         Raises:
-            UsageError: a trace has no outcome, or a sequence of rewards has not one value per trace.
+            UsageError: a trace has no outcome, or a sequence of rewards has not one value per
+            trace.
         """
         columns = {STEP_LENGTH: [-float(sum(map(len, trace.texts))) for trace in traces]}
         columns |= {name: _column(name, reward, traces) for name, reward in rewards.items()}
@@ -125,7 +133,8 @@ class Pool:
         for i, trace in enumerate(traces):
             if trace.outcome is None:
                 raise UsageError(
-                    f"trace {trace.id} has no outcome; check its answer first, a pool needs to know what is right"
+                    f"trace {trace.id} has no outcome; check its answer first, a pool needs to "
+                    "know what is right"
                 )
             members.setdefault(problem(trace), []).append(i)
         is_sound = sound or _soundness
@@ -154,7 +163,8 @@ class Pool:
         return (*_CONTROLS, *names, *votes)
 
     def num_unscored(self, reward: str) -> int:
-        """How many candidates have no such reward: argmax never chooses them, in a vote they weigh 0."""
+        """How many candidates have no such reward: argmax never chooses them, in a vote they weigh
+        0."""
         return sum(int(np.isneginf(p.rewards[reward]).sum()) for p in self.problems)
 
 
@@ -162,9 +172,10 @@ class Pool:
 class Selection:
     """What a method gets with N candidates, as shares in [0, 1].
 
-    `accuracy`: the chosen answer is right. `sound`: it is right and every step of the chosen chain too. `flawed_share`:
-    of the right answers chosen, the share whose chain is flawed (a ratio of sums over problems). The last two are None
-    where the soundness of some right candidate is not known; the last also where no right answer is ever chosen.
+    `accuracy`: the chosen answer is right. `sound`: it is right and every step of the chosen chain
+    too. `flawed_share`: of the right answers chosen, the share whose chain is flawed (a ratio of
+    sums over problems). The last two are None where the soundness of some right candidate is not
+    known; the last also where no right answer is ever chosen.
     """
 
     accuracy: Estimate
@@ -193,8 +204,8 @@ def curves(
     """What each method gets at each N: `curves(...)["majority"][16].accuracy.mean`.
 
     Raises:
-        UsageError: an unknown method, N below 1 or above the size of the smallest problem, or a vote by a reward that
-            can be negative.
+        UsageError: an unknown method, N below 1 or above the size of the smallest problem, or a
+            vote by a reward that can be negative.
     """
     expected = expectations(pool, methods, ns, seed=seed, num_subsets=num_subsets)
     return {
@@ -231,7 +242,8 @@ def paired(
     num_subsets: int = 256,
     num_resamples: int = 1000,
 ) -> Difference:
-    """The figure of method `a` minus that of `b` at N = `n`, over the same problems and, for votes, the same subsets.
+    """The figure of method `a` minus that of `b` at N = `n`, over the same problems and, for votes,
+    the same subsets.
 
     Raises:
         UsageError: as `curves`, or the figure does not exist for one of the methods.
@@ -254,7 +266,8 @@ def expectations(
     seed: int = 0,
     num_subsets: int = 256,
 ) -> dict[str, FloatArray]:
-    """For each method an array (P problems, len(ns), 2): the chance to choose a right, and a right and sound, candidate.
+    """For each method an array (P problems, len(ns), 2): the chance to choose a right, and a right
+    and sound, candidate.
 
     The second is NaN for problems with a right candidate that is not known to be sound or not.
     """
@@ -292,7 +305,8 @@ def _check(pool: Pool, methods: Sequence[str], ns: Sequence[int]) -> None:
     for n in ns:
         if not 1 <= n <= len(smallest):
             raise UsageError(
-                f"N = {n} cannot be drawn: problem {smallest.problem!r} has {len(smallest)} candidates"
+                f"N = {n} cannot be drawn: problem {smallest.problem!r} has {len(smallest)} "
+                "candidates"
             )
 
 

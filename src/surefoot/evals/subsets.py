@@ -1,7 +1,8 @@
 """What a rule is expected to choose when it sees only N of the candidates of a problem.
 
-The expectation is over all subsets of N candidates, each as likely. `gains` has shape (n, K): K figures of each of n
-candidates, such as "is right". Every function returns (len(ns), K), the expected gains of the chosen one for each N.
+The expectation is over all subsets of N candidates, each as likely. `gains` has shape (n, K): K
+figures of each of n candidates, such as "is right". Every function returns (len(ns), K), the
+expected gains of the chosen one for each N.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from surefoot.search.best_of_n import FloatArray, vote_in_subsets
+from surefoot.search.best_of_n import FloatArray, reward_ranks, vote_in_subsets
 
 
 def random_of_n(gains: FloatArray, ns: Sequence[int]) -> FloatArray:
@@ -23,7 +24,8 @@ def random_of_n(gains: FloatArray, ns: Sequence[int]) -> FloatArray:
 
 
 def oracle_of_n(gains: FloatArray, ns: Sequence[int]) -> FloatArray:
-    """For each figure, the chance that one of them has it; gains must be 0, 1 or NaN (not known)."""
+    """For each figure, the chance that one of them has it; gains must be 0, 1 or NaN (not
+    known)."""
     missed = _chances_of_none(len(gains), ns)
     columns = [
         np.full(len(ns), math.nan) if math.isnan(total) else 1 - missed[:, int(total)]
@@ -37,8 +39,9 @@ def argmax_of_n(rewards: FloatArray, gains: FloatArray, ns: Sequence[int]) -> Fl
 
     A group of equal rewards wins if the subset holds one of them and none of those above.
     """
-    order = np.argsort(-rewards, kind="stable")
-    ranked = rewards[order]
+    ranks = reward_ranks(rewards)
+    order = np.argsort(-ranks, kind="stable")
+    ranked = ranks[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
     ends = np.r_[starts[1:], len(ranked)]
     missed = _chances_of_none(len(rewards), ns)
@@ -49,7 +52,8 @@ def argmax_of_n(rewards: FloatArray, gains: FloatArray, ns: Sequence[int]) -> Fl
 
 
 class Subsets:
-    """The subsets that votes are averaged over: all of them where there are at most `limit`, else `limit` random ones."""
+    """The subsets that votes are averaged over: all of them where there are at most `limit`, else
+    `limit` random ones."""
 
     def __init__(self, size: int, ns: Sequence[int], *, limit: int, seed: Sequence[int]) -> None:
         blocks = [_subsets(size, n, limit, (*seed, n)) for n in ns]
@@ -57,13 +61,15 @@ class Subsets:
         self.ends = np.cumsum([len(block) for block in blocks])
 
     def vote(self, weights: FloatArray, groups: NDArray[np.int64], gains: FloatArray) -> FloatArray:
-        """The winner of a vote; weights and answer groups as in `search.best_of_n.vote_in_subsets`."""
+        """The winner of a vote; weights and answer groups as in
+        `search.best_of_n.vote_in_subsets`."""
         values = vote_in_subsets(weights, groups, self.members) @ gains
         return np.stack([block.mean(axis=0) for block in np.split(values, self.ends[:-1])])
 
 
 def _chances_of_none(size: int, ns: Sequence[int]) -> FloatArray:
-    """Chance that n of `size` candidates hold none of m given ones: (len(ns), size + 1), m from 0."""
+    """Chance that n of `size` candidates hold none of m given ones: (len(ns), size + 1), m from
+    0."""
     return np.stack([_chance_of_none(size, n) for n in ns])
 
 
