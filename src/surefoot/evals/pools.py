@@ -289,7 +289,7 @@ def expectations(
                 subsets = subsets or Subsets(len(one), ns, limit=num_subsets, seed=(seed, row))
                 weights = vote_weights(one.rewards[weigher]) if weigher else np.ones(len(one))
                 value = subsets.vote(weights, groups, gains)
-            found[method][row] = value
+            found[method][row] = np.clip(value, 0, 1)  # rounding may pass the ends
     return found
 
 
@@ -323,11 +323,11 @@ def _statistic(figure: Figure, expected: FloatArray) -> Statistic:
     """A figure as a function of how often each problem was drawn; `expected` has shape (P, 2)."""
     right, sound = expected[:, 0], expected[:, 1]
     if figure == "flawed_share":
+        lost = np.maximum(right - sound, 0)
 
         def flawed(counts: FloatArray) -> FloatArray:
             some = counts @ right
-            kept = np.divide(counts @ sound, some, out=np.full_like(some, np.nan), where=some > 0)
-            return 1 - kept
+            return np.divide(counts @ lost, some, out=np.full_like(some, np.nan), where=some > 0)
 
         return flawed
     values = right if figure == "accuracy" else sound
