@@ -217,15 +217,12 @@ def _longest_count(heads: list[tuple[int, Span]]) -> list[Span]:
 _STOP = re.compile(
     r"(?<![.?!…])(?P<stop>[.?!]++|…)(?P<close>[)\]}\"'”’»*_$\\]*+)(?P<gap>\s++)(?=\S)"
 )
-_ABBREVIATIONS = frozenset(
-    ["al", "approx", "ca", "cf", "ch", "cor", "dr", "e.g", "eq", "eqs", "fig", "figs", "i.e", "lem"]
-    + ["mr", "mrs", "ms", "prof", "prop", "resp", "s.t", "sec", "st", "thm", "viz", "vs"]
-    + ["w.l.o.g", "w.r.t"]
+_ABBREVIATION = re.compile(
+    r"al|approx|ca|cf|ch|cor|dr|e\.g|eqs?|figs?|i\.e|lem|mrs?|ms|prof|prop|resp|s\.t|sec|st|thm|viz|vs"
+    r"|w\.l\.o\.g|w\.r\.t",
+    re.IGNORECASE,
 )
-_ENDINGS_TOO = frozenset(
-    ["a.m", "etc", "ft", "hr", "hrs", "in", "inc", "jr", "lb", "lbs", "min", "no", "oz", "p.m"]
-    + ["sr", "u.s"]
-)
+_MAYBE_END = re.compile(r"a\.m|etc|ft|hrs?|in|inc|jr|lbs?|min|no|oz|p\.m|sr|u\.s", re.IGNORECASE)
 """Abbreviations that do end a sentence where a capital letter follows."""
 
 
@@ -242,9 +239,10 @@ def _sentence_gaps(text: str) -> Iterator[Span]:
                 continue
             if at - begun <= 12 and text[begun:at].strip().isdecimal():
                 continue
-            word = before.split()[-1].lstrip("([{\"'“‘").lower() if before.strip() else ""
+            word = before.split()[-1].lstrip("([{\"'“‘") if before.strip() else ""
             if not match["close"] and (
-                word in _ABBREVIATIONS or (word in _ENDINGS_TOO and not after.isupper())
+                _ABBREVIATION.fullmatch(word)
+                or (_MAYBE_END.fullmatch(word) and not after.isupper())
             ):
                 continue
         begun = match.end()

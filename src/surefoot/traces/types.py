@@ -1,8 +1,8 @@
 """The nouns everything else speaks: `Step`, `Trace`, `StepLabels`, `StepScores`.
 
-All are frozen, compare by value and survive JSON exactly. A trace gathers the labels and the scores
-of any number of sources; each keeps where it came from. Positions are 0-based everywhere; "no error"
-and "not known" are `None`.
+All are frozen, compare by value and survive JSON exactly. A trace gathers the labels and the
+scores of any number of sources; each keeps where it came from. Positions are 0-based everywhere;
+"no error" and "not known" are `None`.
 """
 
 from __future__ import annotations
@@ -208,8 +208,8 @@ class Trace:
     """A problem and the steps taken on it, with everything that is known of them.
 
     `steps` may be given as strings. `answer` is what the trace arrived at, `reference` the right
-    answer, `outcome` whether the one equals the other. `source` names the data set or policy it came
-    from; `meta` holds any further JSON and is copied, so that the trace stays what it was.
+    answer, `outcome` whether the one equals the other. `source` names the data set or policy it
+    came from; `meta` holds any further JSON and is copied, so that the trace stays what it was.
     """
 
     problem: str
