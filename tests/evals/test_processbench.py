@@ -101,6 +101,35 @@ def test_another_seed_draws_another_development_part():
     assert len({one.threshold.value for one in tuned if one}) > 1
 
 
+def test_the_lead_over_length_is_between_the_figures_in_the_table():
+    traces = [
+        Trace(
+            f"Problem {i}.",
+            ["Short.", "Longer and longer. " * (1 + i % 7), "Done."],
+            labels=[StepLabels((1, -1 if i % 2 else 1, None if i % 2 else 1))],
+        )
+        for i in range(61)
+    ]
+    scores = [
+        StepScores((0.9, (i * 7 % 61) / 122 + (0 if i % 2 else 0.3), 0.8), model="m")
+        for i in range(61)
+    ]
+    report = evaluate_processbench(traces, scores)
+    first, *_, length = report.scorers
+    assert first.tuned is not None
+    assert first.tuned.mean_f1 is not None
+    assert length.tuned is not None
+    assert length.tuned.mean_f1 is not None
+    assert first.steps.auroc is not None
+    assert length.steps.auroc is not None
+    leads = {
+        "tuned_f1": first.tuned.mean_f1.mean - length.tuned.mean_f1.mean,
+        "step_auroc": first.steps.auroc.mean - length.steps.auroc.mean,
+    }
+    for figure, lead in leads.items():
+        assert report.over_length[figure].mean == pytest.approx(lead)
+
+
 def test_a_scorer_that_only_measures_length_is_told_so():
     from surefoot.models.baselines import StepLength
 
