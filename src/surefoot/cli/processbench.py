@@ -1,0 +1,146 @@
+"""`surefoot eval processbench`: does a model find the first wrong step, and better than nothing?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from surefoot.cli.reading import Skipped, read_files, score_in_chunks
+from surefoot.cli.say import Common, count, note, print_json, track, visible
+from surefoot.errors import StorageError, UsageError
+from surefoot.traces.types import StepScores, Trace
+
+if TYPE_CHECKING:
+    from surefoot.evals.processbench import ProcessBenchReport
+    from surefoot.stats import Estimate
+
+
+def processbench(
+    files: Annotated[list[str], Parameter(negative="")],
+    /,
+    *,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    scores: str | None = None,
+    threshold: float | None = None,
+    seed: int = 0,
+    out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
+    source_format: Annotated[str | None, Parameter(name="--format")] = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """First errors found, by ProcessBench's definition, on any file with step labels.
+
+    The table shows the model beside chance, the majority class and step length, each figure with
+    its 95 % interval over traces, at the model's own threshold and at one tuned on half of the
+    traces and measured on the others.
+
+    Args:
+        files: Trace files with step labels, in any format that `surefoot convert` knows; `-` is
+            stdin.
+        model: A built-in (arithmetic, length, random) or the folder of a trained model.
+        scores: In place of a model: the name of one whose scores the traces already hold.
+        threshold: Score below which a step counts as wrong; the model's own if not given.
+        seed: Draws the traces for tuning, the random baseline and the resamples.
+        out: A folder for `processbench.json` with every figure.
+        source_format: Format of the files, where it cannot be told from their rows.
+        strict: Stop at the first bad row; without it bad rows are counted and told.
+    """
+    if (model is None) == (scores is None):
+        raise UsageError("give either --model, to score the traces now, or --scores, to use theirs")
+    target = _results_file(out)
+    from surefoot.evals.first_errors import knows_first_error
+    from surefoot.evals.processbench import evaluate_processbench
+    from surefoot.models.hub import load
+
+    skipped = Skipped()
+    reward_model = None if model is None else load(model)
+    traces = list(track(read_files(files, source_format, strict, skipped), "traces read"))
+    if reward_model is None:
+        found = [_held_scores(trace, scores or "") for trace in traces]
+    else:
+        settled = [trace for trace in traces if knows_first_error(trace)]
+        fresh = (one for _, one in track(score_in_chunks(reward_model, settled), "traces scored"))
+        found = [next(fresh) if knows_first_error(trace) else None for trace in traces]
+    if threshold is not None:
+        found = [one and replace(one, threshold=threshold) for one in found]
+    report = evaluate_processbench(traces, found, seed=seed)
+
+    result = {"files": files, "seed": seed, **report.to_json(), "skipped": skipped.to_json()}
+    if target is not None:
+        target.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if common.json:
+        print_json(result)
+    else:
+        _print_table(report)
+        if skipped.rows:
+            note(skipped.summary())
+        if target is not None:
+            note(f"every figure is in {target}")
+
+
+def _results_file(folder: str | None) -> Path | None:
+    """Where the figures go; the folder is made now, so that a bad one fails before the work."""
+    if folder is None:
+        return None
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"--out {folder}: {error.strerror}; name a folder that can be written"
+        ) from error
+    return Path(folder) / "processbench.json"
+
+
+def _held_scores(trace: Trace, name: str) -> StepScores | None:
+    found = next((one for one in trace.scores if one.model == name), None)
+    if found is None and not trace.scores:
+        raise UsageError(f"trace {trace.id} holds no scores; score the file first, or give --model")
+    if found is None:
+        held = ", ".join(sorted({one.model for one in trace.scores}))
+        raise UsageError(f"trace {trace.id} holds no scores of {name!r}; it holds those of {held}")
+    return found
+
+
+def _print_table(report: ProcessBenchReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(
+        title=f"First errors in {count(report.num_traces, 'trace')}, with 95 % intervals",
+        title_justify="left",
+        box=None,
+    )
+    for heading in ("", "threshold", "F1", "F1, tuned", "step AUROC", "precision"):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for i, one in enumerate(report.scorers):
+        tuned = one.tuned.mean_f1 if one.tuned else None
+        cells = (one.fixed.mean_f1, tuned, one.steps.auroc, one.steps.average_precision)
+        table.add_row(
+            Text(visible(one.name)),
+            f"{one.fixed.threshold.value:.3g}",
+            *map(_figure, cells),
+            style="bold" if i == 0 else "",
+        )
+    console.print(table)
+    for name, part in report.scorers[0].fixed.subsets.items():
+        console.print(
+            Text(
+                f"{visible(name)}: F1 {_figure(part.f1)}; found {_figure(part.acc_error)} of"
+                f" {count(part.num_error, 'trace')} with an error; cleared"
+                f" {_figure(part.acc_correct)} of {part.num_correct:,} without"
+            )
+        )
+    for warning in report.warnings:
+        console.print(Text(visible(warning), style="yellow"))
+
+
+def _figure(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate.mean:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
