@@ -1,4 +1,4 @@
-"""`surefoot convert` through the installed command: what is written, what is lost, and what is told."""
+"""`surefoot convert` through the installed command: what is written, and what is told of losses."""
 
 import json
 
