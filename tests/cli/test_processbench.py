@@ -65,7 +65,7 @@ def test_a_threshold_replaces_the_models_own(surefoot, labelled):
     arguments = ("eval", "processbench", labelled, "-m", "arithmetic", "--json")
     told = json.loads(surefoot(*arguments, "--threshold", "0").stdout)
     part = told["scorers"][0]["fixed"]
-    assert part["threshold"] == 0
+    assert (part["threshold"], part["threshold_rule"]) == (0, "fixed at 0")
     assert part["mean_f1"]["mean"] == 0, "nothing scores below 0, so no error is ever found"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,9 +64,7 @@ def processbench(
         settled = [trace for trace in traces if knows_first_error(trace)]
         fresh = (one for _, one in track(score_in_chunks(reward_model, settled), "traces scored"))
         found = [next(fresh) if knows_first_error(trace) else None for trace in traces]
-    if threshold is not None:
-        found = [one and replace(one, threshold=threshold) for one in found]
-    report = evaluate_processbench(traces, found, seed=seed)
+    report = evaluate_processbench(traces, found, threshold=threshold, seed=seed)
 
     result = {"files": files, "seed": seed, **report.to_json(), "skipped": skipped.to_json()}
     if target is not None:

@@ -136,6 +136,7 @@ def evaluate_processbench(
     traces: Sequence[Trace],
     model: RewardModel | SomeScores,
     *,
+    threshold: float | None = None,
     development: float = 0.5,
     label_source: str | None = None,
     seed: int = 0,
@@ -144,6 +145,7 @@ def evaluate_processbench(
     """Score the traces (or take scores, None where scoring failed); compare with labels and
     baselines.
 
+    `threshold` replaces the fixed threshold that the scores carry (the baselines keep theirs).
     `development` is the share of each subset, drawn by `seed`, that thresholds are tuned on. Traces
     whose labels do not settle the first error are left out and counted. A step on which a scorer
     abstains is never flagged and ranks as the least suspicious. Subsets are those of `subset_of`.
@@ -175,7 +177,10 @@ def evaluate_processbench(
         "baseline: step length": length,
     }
     bench = _Bench(kept, development, label_source, seed, num_resamples)
-    results = tuple(bench.measure(name, column) for name, column in columns.items())
+    results = tuple(
+        bench.measure(name, column, threshold if column is scores else None)
+        for name, column in columns.items()
+    )
     over_length = bench.lead((results[0], scores), (results[-1], length))
     num_excluded = len(traces) - len(kept)
     return ProcessBenchReport(
@@ -226,12 +231,12 @@ class _Bench:
             shuffled = rng.permutation(np.flatnonzero(among))
             self.development[shuffled[: int(development * len(shuffled))]] = True
 
-    def measure(self, name: str, scores: SomeScores) -> ScorerResult:
+    def measure(self, name: str, scores: SomeScores, threshold: float | None) -> ScorerResult:
         """All figures of one scorer."""
         everything = np.ones(len(scores), dtype=np.bool_)
         return ScorerResult(
             name=name,
-            fixed=self._at(chosen_threshold(scores, None), scores, everything),
+            fixed=self._at(chosen_threshold(scores, threshold), scores, everything),
             tuned=self._at(self._tuned(scores), scores, ~self.development)
             if self._can_tune(scores)
             else None,
