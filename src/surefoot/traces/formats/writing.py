@@ -1,0 +1,92 @@
+"""Write records of any format to a file that appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from surefoot.errors import StorageError, UsageError
+from surefoot.traces.records import file_kind, storage_errors
+
+
+@contextmanager
+def record_file(path: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that writes one record to the file, as a line of JSON or an item of a JSON list.
+
+    Args:
+        path: Ends in .jsonl, .jsonl.gz or .json (a list); "-" is standard output.
+
+    Raises:
+        StorageError: the file cannot be written; its name keeps what was there before.
+        FormatError: the name has none of the known endings.
+        UsageError: the name ends in .parquet.
+    """
+    kind = file_kind(path)
+    if kind == "parquet":
+        raise UsageError(f"{path}: only Surefoot's own rows go to Parquet; name it .jsonl")
+    with _opened(path) as file:
+        if kind == "list":
+            yield from _list(path, file)
+        elif kind == "gzip":
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as lines:
+                yield from _lines(path, lines)
+        else:
+            yield from _lines(path, file)
+
+
+_Put = Callable[[dict[str, Any]], None]
+
+
+def _lines(path: str, file: IO[bytes] | gzip.GzipFile) -> Iterator[_Put]:
+    def put(row: dict[str, Any]) -> None:
+        with storage_errors(path, "write"):
+            file.write(_json(row) + b"\n")
+
+    yield put
+
+
+def _list(path: str, file: IO[bytes]) -> Iterator[_Put]:
+    opening = iter([b"[\n"])
+
+    def put(row: dict[str, Any]) -> None:
+        with storage_errors(path, "write"):
+            file.write(next(opening, b",\n") + _json(row))
+
+    yield put
+    with storage_errors(path, "write"):
+        file.write(next(opening, b"\n") + b"]\n")
+
+
+def _json(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    """The file under a temporary name beside its own, or standard output, or a device."""
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    final = Path(path).resolve()
+    if final.is_dir():
+        raise StorageError(f"{path}: it is a folder; give the name of a file in it")
+    if not final.parent.is_dir():
+        raise StorageError(f"{path}: there is no folder {final.parent}; make it first")
+    part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    with storage_errors(path, "write"):
+        file = open(part, "xb")  # noqa: SIM115
+    try:
+        yield file
+        with storage_errors(path, "write"):
+            file.close()
+            part.replace(final)
+    finally:
+        file.close()
+        part.unlink(missing_ok=True)
