@@ -40,6 +40,10 @@ class ParquetRows:
         self._flush()
         self._writer.close()
 
+    def discard(self) -> None:
+        """Leave the file as it is, without a footer."""
+        self._writer.is_open = False
+
     def _flush(self) -> None:
         import pyarrow as pa
 
@@ -59,7 +63,7 @@ def open_parquet(path: str) -> Iterator[tuple[int, dict[str, Any] | RowError | S
 
     try:
         file = pq.ParquetFile(path)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise StorageError(
             f"{path}: it is not a whole Parquet file (cut short, or of another kind): {error}"
         ) from None

@@ -148,6 +148,8 @@ class TraceWriter:
 
     def discard(self) -> None:
         """Give up: the name keeps what was there before; with `resume`, what was written so far."""
+        if self._rows is not None:
+            self._rows.discard()
         if self.path != "-":
             with suppress(OSError):
                 self._file.close()
