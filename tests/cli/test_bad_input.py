@@ -144,7 +144,7 @@ def test_truncated_gzip_keeps_what_came_before_the_cut(surefoot, tmp_path):
     assert 50 < told["traces"] < 250
     assert told["skipped"]["rows"] >= 1
     assert "cut short" in result.stderr
-    strict = surefoot("score", file, "--model", "arithmetic", "--strict")
+    strict = surefoot("score", file, "--model", "arithmetic", "--strict", "--json")
     check_failed(strict, 1, "cut short")
 
 
@@ -160,10 +160,10 @@ def test_an_unknown_format_is_named_with_the_known_ones(surefoot, write_rows):
     [
         (["score", "FILE", "--model", "arithmetic", "--format", "nonsense"], "'nonsense'"),
         (["convert", "FILE", "OUT", "--to", "nonsense"], "'nonsense'"),
-        (["convert", "FILE", "--to", "trl"], "one to write"),
+        (["convert", "FILE", "--to", "trl"], "INPUTS"),
         (["convert", "FILE", "OUT"], "--to"),
         (["score", "FILE"], "--model"),
-        (["score", "--model", "arithmetic"], "files"),
+        (["score", "--model", "arithmetic"], "FILES"),
         (["score", "FILE", "--model", "arithmetic", "--nonsense"], "--nonsense"),
         (["score", "FILE", "--model", "arithmetic", "--show", "many"], "many"),
         (["score", "FILE", "--model", "arithmetic", "--out", "-", "--json"], "stdout"),

@@ -44,7 +44,7 @@ def test_the_table_has_the_baselines_and_intervals(surefoot, labelled):
     result = surefoot("eval", "processbench", labelled, "-m", "arithmetic", COLUMNS="160")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert any("arithmetic" in line and "1.000 [1.000, 1.000]" in line for line in lines)
+    assert any("arithmetic" in line and "100.0 [100.0, 100.0]" in line for line in lines)
     for name in ("random", "majority class", "step length"):
         assert any(name in line for line in lines)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cyclopts import App, CycloptsError
 
@@ -36,13 +37,21 @@ def build_app() -> App:
     return app
 
 
+_DASH = "./-"
+"""Stands for a lone dash, stdin or stdout, while the tokens are parsed: cyclopts takes it for an
+option."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
-    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    tokens = [_DASH if token == "-" else token for token in given]
     try:
         command, bound, _ = build_app().parse_args(tokens, print_error=False, exit_on_error=False)
     except CycloptsError as error:
         return _failed(error, 2)
+    for name, value in bound.arguments.items():
+        bound.arguments[name] = _with_dashes(value)
     common = bound.arguments.get("common") or Common()
     try:
         command(*bound.args, **bound.kwargs)
@@ -50,15 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         note("; ".join(["interrupted", *getattr(stop, "__notes__", [])]))
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone; what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (SurefootError, OSError) as error:
+        if isinstance(error.__cause__ or error, BrokenPipeError):
+            # The reader has gone; what is still buffered for it must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         if common.traceback or os.environ.get("SUREFOOT_TRACEBACK") == "1":
             raise
         return _failed(error, 2 if isinstance(error, UsageError) else 1)
     return 0
+
+
+def _with_dashes(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_with_dashes, value))
+    return "-" if value == _DASH else value
 
 
 def _failed(error: Exception, code: int) -> int:

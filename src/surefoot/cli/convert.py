@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def convert(
-    paths: Annotated[list[str], Parameter(negative="")],
+    inputs: list[str],
+    out: str,
     /,
     *,
     to: Annotated[str, Parameter(help=f"The format to write: {', '.join(FORMATS)}.")],
@@ -33,8 +34,9 @@ def convert(
     What the target cannot hold is counted and told; bad rows are left out, counted and told.
 
     Args:
-        paths: One or more files to read (`-` is stdin), then the file to write (`-` is stdout).
-            Endings: .jsonl, .json, each also with .gz, and .parquet for Surefoot's own rows.
+        inputs: Files to read; `-` is stdin.
+        out: The file to write, `-` is stdout: .jsonl or .json, each also with .gz, and .parquet for
+            Surefoot's own rows.
         source_format: The format of the files read, where it cannot be told from their rows.
         scores: A file of step scores to join to the traces.
         score_model: The model that gave those scores; the name of the file if not given.
@@ -42,9 +44,6 @@ def convert(
         neutral_is_wrong: Count a neutral step as wrong, where the target knows only two labels.
         strict: Stop at the first row that cannot be read or written.
     """
-    if len(paths) < 2:
-        raise UsageError(f"convert needs files to read and one to write, got only {paths[0]}")
-    *inputs, out = paths
     if common.json and out == "-":
         raise UsageError("--json and the rows cannot both go to stdout; name a file to write")
     from surefoot.traces.convert import convert as convert_files

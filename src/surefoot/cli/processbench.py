@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def processbench(
-    files: Annotated[list[str], Parameter(negative="")],
-    /,
-    *,
+    *files: Annotated[str, Parameter(required=True)],
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     scores: str | None = None,
     threshold: float | None = None,
@@ -108,31 +106,33 @@ def _print_table(report: ProcessBenchReport) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    model = report.scorers[0]
     table = Table(
-        title=f"First errors in {count(report.num_traces, 'trace')}, with 95 % intervals",
+        title=f"First errors in {count(report.num_traces, 'trace')}: % [95 % interval]",
         title_justify="left",
         box=None,
+        pad_edge=False,
     )
-    for heading in ("", "threshold", "F1", "F1, tuned", "step AUROC", "precision"):
-        table.add_column(heading, justify="left" if heading == "" else "right")
-    for i, one in enumerate(report.scorers):
+    table.add_column("")
+    for heading in ("F1", "F1, tuned", "step AUROC"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in report.scorers:
         tuned = one.tuned.mean_f1 if one.tuned else None
-        cells = (one.fixed.mean_f1, tuned, one.steps.auroc, one.steps.average_precision)
-        table.add_row(
-            Text(visible(one.name)),
-            f"{one.fixed.threshold.value:.3g}",
-            *map(_figure, cells),
-            style="bold" if i == 0 else "",
-        )
+        figures = (one.fixed.mean_f1, tuned, one.steps.auroc)
+        style = "bold" if one is model else ""
+        table.add_row(Text(visible(one.name)), *map(_figure, figures), style=style)
     console.print(table)
-    for name, part in report.scorers[0].fixed.subsets.items():
-        console.print(
-            Text(
-                f"{visible(name)}: F1 {_figure(part.f1)}; found {_figure(part.acc_error)} of"
-                f" {count(part.num_error, 'trace')} with an error; cleared"
-                f" {_figure(part.acc_correct)} of {part.num_correct:,} without"
-            )
+    lines = [f"threshold: {model.fixed.threshold.rule}"]
+    if model.tuned:
+        tuned_at = model.tuned.threshold
+        lines.append(f"tuned: {tuned_at.value:.4g}, {tuned_at.rule}, F1 over the others")
+    for name, part in model.fixed.subsets.items():
+        lines.append(
+            f"{name}: F1 {_figure(part.f1)}, {_figure(part.acc_error)} of {part.num_error:,} with"
+            f" an error, {_figure(part.acc_correct)} of {part.num_correct:,} without"
         )
+    for line in lines:
+        console.print(Text(visible(line)))
     for warning in report.warnings:
         console.print(Text(visible(warning), style="yellow"))
 
@@ -140,4 +140,5 @@ def _print_table(report: ProcessBenchReport) -> None:
 def _figure(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
-    return f"{estimate.mean:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    mean, low, high = (f"{100 * part:.1f}" for part in (estimate.mean, estimate.low, estimate.high))
+    return f"{mean} [{low}, {high}]"

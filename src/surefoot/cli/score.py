@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 
 def score(
-    files: Annotated[list[str], Parameter(negative="")],
-    /,
-    *,
+    *files: Annotated[str, Parameter(required=True)],
     model: Annotated[str, Parameter(name=["--model", "-m"])],
     out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
     source_format: Annotated[str | None, Parameter(name="--format")] = None,
