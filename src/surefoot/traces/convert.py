@@ -188,7 +188,9 @@ def convert(
     target = named(to)
     given = None if source_format is None else named(source_format)
     work = _Conversion(target, LabelRule(neutral, threshold), strict)
-    table = None if scores is None else ScoreFile(scores, model=score_model, strict=strict)
+    table = None
+    if scores is not None:
+        table = ScoreFile(scores, model=score_model, strict=strict, on_skip=work.skip_unread)
     with _sink(str(out), to) as put:
         for file in files:
             for form, line, trace in _placed(str(file), given, strict, work.skip):
@@ -227,6 +229,10 @@ class _Conversion:
         self._skipped += 1
         if len(self._skips) < _MOST_SKIPS:
             self._skips.append(error)
+
+    def skip_unread(self, row: SkippedRow) -> None:
+        """Count a row that `read_records` could not read."""
+        self.skip(RowError(row.reason, field=row.field, path=row.path, line=row.line))
 
     def count(self, form: Format) -> None:
         """Count a trace that was read."""

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import threading
 
 import pytest
 
@@ -213,7 +215,7 @@ def test_scores_are_joined_or_counted_never_guessed(tmp_path):
     )
     source = save(tmp_path / "a.jsonl", [candidate(i) for i in range(5)])
     reports = []
-    with pytest.warns(UserWarning, match="scores_model_x"):
+    with pytest.warns(UserWarning, match="candidate"), pytest.warns(match="step_scores"):
         traces = list(join_scores(read_any(source), table, on_report=reports.append))
     assert [len(t.scores) for t in traces] == [1, 0, 0, 1, 0]
     assert traces[0].scores[0].values == (0.1, 0.2, 0.3)
@@ -221,8 +223,8 @@ def test_scores_are_joined_or_counted_never_guessed(tmp_path):
     assert traces[3].scores[0].values == (1, None, 0)
     expected = JoinReport(joined=2, missing=2, wrong_length=1, duplicate=2, extra=1, bad=2)
     assert reports == [expected]
-    with pytest.warns(UserWarning, match="candidate"):
-        report = convert(source, tmp_path / "o.jsonl", to="surefoot", scores=table, score_model="M")
+    report = convert(source, tmp_path / "o.jsonl", to="surefoot", scores=table, score_model="M")
+    assert [(e.line, e.field) for e in report.skips] == [(8, "step_scores"), (9, "candidate")]
     assert report.scores == expected
     assert [s.model for t in read_any(tmp_path / "o.jsonl") for s in t.scores] == ["M", "M"]
 
@@ -232,3 +234,49 @@ def test_standard_output_holds_the_rows(tmp_path, capfdbinary):
     convert([source], "-", to="trl")
     out = capfdbinary.readouterr().out
     assert json.loads(out)["completions"] == ["a", "b"]
+
+
+def test_foreign_parquet_is_read(tmp_path):
+    """Data sets on a hub are Parquet: lists, booleans and numbers as columns."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows = [{"prompt": "Q", "completions": ["a", "b"], "labels": [True, False]}] * 3
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
+    convert(tmp_path / "train.parquet", tmp_path / "o.jsonl", to="trl")
+    assert load(tmp_path / "o.jsonl") == rows
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    source = save(tmp_path / "a.jsonl", [FLAT])
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    convert(source, pipe, to="trl")
+    reader.join(timeout=10)
+    assert json.loads(got[0])["prompt"] == "How many?"
+    assert not pipe.is_file()
+
+
+def test_a_folder_is_no_target(tmp_path):
+    (tmp_path / "x.jsonl").mkdir()
+    with pytest.raises(StorageError, match="folder"):
+        convert(save(tmp_path / "a.jsonl", [FLAT]), tmp_path / "x.jsonl", to="trl")
+
+
+def test_a_file_may_be_converted_onto_itself(tmp_path):
+    source = save(tmp_path / "a.jsonl", [FLAT, candidate(1)])
+    convert(source, source, to="processbench")
+    assert [row["label"] for row in load(source)] == [1, 1]
+
+
+def test_a_file_cut_short_keeps_its_good_rows(tmp_path):
+    whole = save(tmp_path / "a.jsonl.gz", [candidate(i) for i in range(500)])
+    whole.write_bytes(whole.read_bytes()[:-40])
+    report = convert(whole, tmp_path / "o.jsonl", to="trl")
+    assert 0 < report.written < 500
+    assert report.skipped == 1
+    assert "cut short" in report.skips[0].reason
+    with pytest.raises(StorageError, match="cut short"):
+        convert(whole, tmp_path / "o.jsonl", to="trl", strict=True)

@@ -34,8 +34,10 @@ def record_file(path: str) -> Iterator[Callable[[dict[str, Any]], None]]:
         if kind == "list":
             yield from _list(path, file)
         elif kind == "gzip":
-            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as lines:
-                yield from _lines(path, lines)
+            lines = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+            yield from _lines(path, lines)
+            with storage_errors(path, "write"):
+                lines.close()
         else:
             yield from _lines(path, file)
 
@@ -79,6 +81,10 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
         raise StorageError(f"{path}: it is a folder; give the name of a file in it")
     if not final.parent.is_dir():
         raise StorageError(f"{path}: there is no folder {final.parent}; make it first")
+    if final.exists() and not final.is_file():
+        with storage_errors(path, "write"), open(final, "wb") as device:
+            yield device
+        return
     part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
     with storage_errors(path, "write"):
         file = open(part, "xb")  # noqa: SIM115
