@@ -1,8 +1,11 @@
-"""How the equation checker fares on public step labels: ``python benchmarks/equations.py [DATA] [--alarms FILE]``.
+"""How the equation checker fares on public step labels.
 
-For each set: the share of steps with something to check, how many it calls wrong, how often the label agrees
-(precision), the share of labelled first errors it finds, and how many right traces it flags. Prints a table to stderr
-and JSON to stdout; ``--alarms`` writes every step that it calls wrong and the label does not, for reading by hand.
+    python benchmarks/equations.py [DATA] [--only SET ...] [--alarms FILE]
+
+For each set: the share of steps with something to check, how many it calls wrong, how often the
+label agrees (precision), the share of labelled first errors it finds, and how many right traces it
+flags. Prints a table to stderr and JSON to stdout; ``--alarms`` writes every step that it calls
+wrong and the label does not, for reading by hand.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ SETS = {
 """Name in the table: file and a part of the `domain` field (a leading ! turns it round)."""
 
 POOLED = tuple(SETS)[:7]
-"""The six human-labelled sets (ProcessBench counts twice) whose steps are pooled for one precision."""
+"""The six human-labelled sets (ProcessBench has two rows), pooled for one precision."""
 
 
 @dataclass
@@ -114,7 +117,9 @@ def read(data: Path, name: str) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def run(data: Path, alarms: Path | None, names: list[str]) -> dict[str, dict[str, float | int | None]]:
+def run(
+    data: Path, alarms: Path | None, names: list[str]
+) -> dict[str, dict[str, float | int | None]]:
     results = {}
     pooled = Figures()
     out = alarms.open("w", encoding="utf-8") if alarms else None
@@ -123,9 +128,14 @@ def run(data: Path, alarms: Path | None, names: list[str]) -> dict[str, dict[str
         for row in read(data, name):
             for i in figures.add(row):
                 if out:
-                    failed = [s for s in check_step(row["steps"][i]).statements if s.verdict == "fails"]
+                    failed = [
+                        s for s in check_step(row["steps"][i]).statements if s.verdict == "fails"
+                    ]
                     wrong = [{"text": s.text, "why": s.why} for s in failed]
-                    out.write(json.dumps({"set": name, "id": row["id"], "step": i, "failed": wrong}) + "\n")
+                    out.write(
+                        json.dumps({"set": name, "id": row["id"], "step": i, "failed": wrong})
+                        + "\n"
+                    )
         results[name] = figures.summary()
         if name in POOLED:
             for key, value in asdict(figures).items():
@@ -139,7 +149,12 @@ def table(results: dict[str, dict[str, float | int | None]]) -> Table:
     shown = Table(title="Equation checker")
     for column in ("set", "steps", "checkable", "called wrong", "label wrong / right", "precision"):
         shown.add_column(column, justify="left" if column == "set" else "right")
-    for column in ("first errors found", "right traces flagged", "P(wrong outcome | flag)", "steps/s"):
+    for column in (
+        "first errors found",
+        "right traces flagged",
+        "P(wrong outcome | flag)",
+        "steps/s",
+    ):
         shown.add_column(column, justify="right")
     for name, r in results.items():
         shown.add_row(
@@ -165,8 +180,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser.add_argument("data", type=Path, nargs="?", default=default, help="folder of *.jsonl.gz")
-    parser.add_argument("--alarms", type=Path, help="write the alarms on steps labelled right here, as JSONL")
-    parser.add_argument("--only", nargs="*", default=list(SETS), metavar="SET", help="these sets alone")
+    parser.add_argument(
+        "--alarms", type=Path, help="write the alarms on steps labelled right here, as JSONL"
+    )
+    parser.add_argument(
+        "--only", nargs="*", default=list(SETS), metavar="SET", help="these sets alone"
+    )
     chosen = parser.parse_args()
     results = run(chosen.data, chosen.alarms, chosen.only)
     Console(stderr=True, width=160).print(table(results))

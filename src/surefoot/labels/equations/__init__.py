@@ -1,10 +1,13 @@
 """Exact checking of the equations in a natural-language step; start at `check_step`.
 
-Read the files in the order of the work: `tokens` (text to tokens, plain and LaTeX), `expressions` (tokens to exact
-fractions), `statements` (which expressions an equals sign joins), `verdicts` (do they agree), with the word lists in
-`words`. Nothing is evaluated as code, numbers stay exact, and the size of every number is bounded.
+Read the files in the order of the work: `tokens` (text to tokens, plain and LaTeX), `expressions`
+(tokens to exact fractions, with `bounded` arithmetic and the `units` that follow a number),
+`statements` (which expressions an equals sign joins), `verdicts` (do they agree). `words` holds the
+words that change what an equation means. Nothing is evaluated as code, numbers stay exact, and the
+size of every number is bounded.
 
-Covers closed arithmetic: no variables, no functions, no irrational numbers. What it cannot read it leaves alone.
+Covers closed arithmetic: no variables, no functions, no irrational numbers. What it cannot read it
+leaves alone.
 """
 
 from surefoot.labels.equations.verdicts import Statement, StepCheck, Verdict, check_step

@@ -1,16 +1,19 @@
 """Which expressions an equals sign joins: one `Link` for each relation of a step.
 
-The left side is the expression that ends at the relation, the right side the one that starts there. A side counts
-only if it is closed: nothing beside it may still belong to it, such as an operation, a variable or a function.
+The left side is the expression that ends at the relation, the right side the one that starts there.
+A side counts only if it is closed: nothing beside it may still belong to it, such as an operation,
+a variable or a function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from surefoot.labels.equations.expressions import Expression, is_variable, read_expression
+from surefoot.labels.equations.expressions import Expression, read_expression
 from surefoot.labels.equations.tokens import DASH, Token
+from surefoot.labels.equations.units import is_variable
 from surefoot.labels.equations.words import CLAIMING, FUNCTIONS, SCALING
 
 
@@ -18,10 +21,10 @@ from surefoot.labels.equations.words import CLAIMING, FUNCTIONS, SCALING
 class Link:
     """Two sides and the relation between them.
 
-    `left` or `right` is None where no closed expression stands; `name` holds the words that stand on the left instead,
-    as in "total cost = 12". `start` and `end` are characters of the step, and
-    `clause_start` to `clause_end` the walls around it. `continues` says that another relation follows the right side;
-    `scaled` that a word beside a side scales it, such as "twice" or "million".
+    `left` or `right` is None where no closed expression stands; `name` holds the words that stand
+    on the left instead, as in "total cost = 12". It spans the characters from `start` to before
+    `end` of the step, within a clause from wall to wall. `continues` says that another relation
+    follows the right side; `scaled` that a word beside a side scales it ("twice", "million").
     """
 
     left: Expression | None
@@ -54,7 +57,7 @@ def _clause_links(clause: list[Token]) -> Iterator[Link]:
     if not relations:
         return
     borders = [0 if clause[0].kind == "wall" else -1, *relations, len(clause)]
-    sides = [_sides(clause, low + 1, high) for low, high in zip(borders, borders[1:], strict=False)]
+    sides = [_sides(clause, low + 1, high) for low, high in pairwise(borders)]
     if clause[0].text == DASH:
         sides[0] = (None, _or_negative(clause, sides[0][1]))
     for n, relation in enumerate(relations):
@@ -71,14 +74,16 @@ def _clause_links(clause: list[Token]) -> Iterator[Link]:
             clause_start=clause[0].start,
             clause_end=clause[-1].end,
             approximate=clause[relation].text != "=",
-            continues=right is not None and right.stop in relations,
+            continues=right is not None and right.stop == borders[n + 2] < len(clause),
             scaled=any(side is not None and _is_scaled(clause, side) for side in (left, right)),
         )
 
 
-def _sides(clause: Sequence[Token], low: int, high: int) -> tuple[Expression | None, Expression | None]:
-    """Between two relations: the expression that starts there and the one that ends there, each if closed."""
-    start = read_expression(clause, low) if low < high else None
+def _sides(
+    clause: Sequence[Token], low: int, high: int
+) -> tuple[Expression | None, Expression | None]:
+    """Between two relations: what starts there and what ends there, each if it is closed."""
+    start = read_expression(clause, low)[0] if low < high else None
     if start is not None and start.stop == high:
         return start, start if _closed_before(clause, start) else None
     end = _ending(clause, low, high)
@@ -96,20 +101,21 @@ def _name(clause: Sequence[Token], low: int, relation: int) -> tuple[str, ...]:
 
 
 def _or_negative(clause: list[Token], side: Expression | None) -> Expression | None:
-    """A side that opens a line behind a dash, with the values it has if the dash is a minus sign."""
+    """A side behind a dash that opens a line, with the values it has if the dash is a minus."""
     if side is None or side.first != 1:
         return side
-    negative = read_expression([clause[0]._replace(kind="sign", text="-"), *clause[1:]], 0)
-    return replace(side, values=side.values + (negative.values if negative is not None else ()))
+    negated = [clause[0]._replace(kind="sign", text="-"), *clause[1:]]
+    negative, _ = read_expression(negated, 0)
+    return replace(side, values=side.values + (negative.values if negative else ()))
 
 
 def _ending(clause: Sequence[Token], low: int, high: int) -> Expression | None:
     at = low
     while at < high:
-        found = read_expression(clause, at) if _can_start(clause, at) else None
-        if found is not None and found.stop == high:
+        found, stop = read_expression(clause, at) if _can_start(clause, at) else (None, at)
+        if found is not None and stop == high:
             return found
-        at = max(at + 1, found.stop if found is not None else 0)
+        at = max(at + 1, stop)
     return None
 
 
@@ -118,11 +124,11 @@ def _can_start(clause: Sequence[Token], at: int) -> bool:
     if token.text == "-":
         after_word = at > 0 and clause[at - 1].kind in ("word", "wall", "relation")
         return after_word and at + 1 < len(clause) and not clause[at + 1].spaced
-    return token.kind in ("number", "open", "command") or token.text == "√"
+    return token.kind in ("number", "open", "command")
 
 
 def _closed_before(clause: Sequence[Token], side: Expression) -> bool:
-    """Whether a side begins where it seems to, and is not the end of a name such as "cost of 3 apples"."""
+    """Whether a side begins where it seems to, and does not end a name such as "for 3 apples"."""
     before = clause[side.first - 1] if side.first else None
     if _is_quantity(clause, side):
         return False
@@ -138,7 +144,8 @@ def _closed_after(clause: Sequence[Token], stop: int) -> bool:
     after = clause[stop] if stop < len(clause) else None
     if after is None or after.kind in ("wall", "relation"):
         return True
-    return after.kind == "word" and not _takes_part(after)
+    goes_on = stop + 1 < len(clause) and clause[stop + 1].kind == "sign"
+    return after.kind == "word" and not goes_on and not _takes_part(after)
 
 
 def _takes_part(word: Token) -> bool:
@@ -153,7 +160,9 @@ def _is_quantity(clause: Sequence[Token], side: Expression) -> bool:
         return False
     if clause[side.first].text == "frac":
         return clause[side.stop - 1].kind == "word"
-    return side.signs == 0 or (clause[side.first + 1].text == "/" and clause[side.first + 2].kind == "number")
+    return side.signs == 0 or (
+        clause[side.first + 1].text == "/" and clause[side.first + 2].kind == "number"
+    )
 
 
 def _is_scaled(clause: Sequence[Token], side: Expression) -> bool:

@@ -1,8 +1,9 @@
 """Text to tokens: numbers, signs, words and walls, from plain text and LaTeX alike.
 
-A wall is where one statement ends and the next may begin: a full stop, a comma, an arrow, a line break. Currency
-signs, spacing and mathematics delimiters vanish. Brackets that hold a wall or a relation become walls themselves, so
-that every `open` token left has its `close` and no statement crosses a bracket.
+A wall is where one statement ends and the next may begin: a full stop, a comma, an arrow, a line
+break. Currency signs, spacing and mathematics delimiters vanish. Brackets that hold a wall or a
+relation become walls themselves, so that every `open` token left has its `close` and no statement
+crosses a bracket.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MAX_DIGITS = 60
 
 
 class Token(NamedTuple):
-    """One token. `text` is its normalised spelling, `start` and `end` are its characters in the step."""
+    """One token: its normalised spelling and its characters in the step."""
 
     kind: Kind
     text: str
@@ -31,8 +32,6 @@ class Token(NamedTuple):
     value: Fraction = Fraction(0)
     places: int = 0
     """Digits after the decimal point of a number."""
-    rounded: bool = False
-    """Whether an ellipsis ends the number."""
     spaced: bool = True
     """Whether space parts it from the token before."""
 
@@ -41,8 +40,14 @@ _PATTERN = re.compile(
     r"""
     (?P<bullet>     ^[^\S\n]*[-*•–]\ )
   | (?P<repeating>  [0-9]{0,60}\.[0-9]{0,60}\\overline\{[0-9]{1,60}\} )
-  | (?P<number>     (?:[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,)[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+ )
-  | (?P<space>      [^\S\n]+|\$(?!\$)|[€£¥~]|\\[,;:!\ $]|\\(?:left|right)\.? )
+  | (?P<number>     (?:[0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\,)[0-9]{3})+(?![0-9])|[0-9]+)
+                    (?:\.[0-9]+(?:\.\.\.|…|\\l?dots\b)?)?|\.[0-9]+ )
+  | (?P<space>      [^\S\n]+|\$(?!\$)|[€£¥~]|\\[,;:!\ $]
+                    |\\(?:left|right|boxed|fbox|displaystyle|textstyle|limits|[bB]igg?[lr]?)
+                    (?![a-zA-Z])\.? )
+  | (?P<arrow>      \\(?:q?quad|implies|iff|to|leq?|geq?|lt|gt|neq?|therefore|because|newline
+                    |(?:long|Long)?(?:left|Left)?(?:right|Right)?arrow)(?![a-zA-Z])
+                    |[=!<>:+*/-]=+|=>|->|<-|[<>≤≥≠→⇒—] )
   | (?P<operator>   (?:divided|multiplied)\ by\b|(?:times|plus|minus)\b )
   | (?P<equals>     equals\b )
   | (?P<word>       [^\W\d_]+(?:['’][^\W\d_]+|-[a-z]{2,})* )
@@ -53,15 +58,16 @@ _PATTERN = re.compile(
   | (?P<command>    \\[a-zA-Z]+ )
   | (?P<soft>       \n|\\\\|\\\[|\\\]|\$\$|& )
   | (?P<percent>    \\?% )
-  | (?P<compare>    [=!<>:+*/-]=+|=>|->|<-|[<>≤≥≠→⇒—] )
   | (?P<relation>   [=≈] )
   | (?P<power>      (?<=[\w)\]])\*\*(?=[\w([-])|\ \*\*\  )
   | (?P<bold>       \*\*|__ )
   | (?P<raised>     [²³] )
-  | (?P<sign>       [+*/^!√×⋅·∙÷∕⁄−–-] )
+  | (?P<sign>       [+*/^!×⋅·∙÷∕⁄−–-] )
+  | (?P<root>       √ )
   | (?P<open>       [({\[]|\\\( )
   | (?P<close>      [)}\]]|\\\) )
   | (?P<ellipsis>   \.\.\.|… )
+  | (?P<clock>      (?<=[0-9]):(?=[0-9]) )
   | (?P<wall>       [.,;?"“”`:] )
   | (?P<odd>        . )
     """,
@@ -73,25 +79,19 @@ _SIGNS = {"×": "*", "⋅": "*", "·": "*", "∙": "*", "÷": "/", "∕": "/", "
 _SPELLED = {"times": "*", "plus": "+", "minus": "-", "divided by": "/", "multiplied by": "*"}
 _CLOSES = {"(": ")", "[": "]", "{": "}", "\\(": "\\)"}
 
-_COMMANDS: dict[str, tuple[Kind, str] | None] = {
-    **dict.fromkeys(("times", "cdot", "ast"), ("sign", "*")),
-    "div": ("sign", "/"),
-    **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), ("command", "frac")),
-    **dict.fromkeys(("binom", "dbinom", "tbinom"), ("command", "binom")),
-    "sqrt": ("command", "sqrt"),
-    **dict.fromkeys(("approx", "simeq", "approxeq", "doteq"), ("relation", "≈")),
-    **dict.fromkeys(
-        "quad qquad implies iff to le leq ge geq lt gt ne neq therefore because rightarrow Rightarrow Longrightarrow "
-        "longrightarrow Leftrightarrow newline hline".split(),
-        ("wall", "\\"),
-    ),
-    **dict.fromkeys("boxed fbox displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits".split(), None),
+_COMMANDS: dict[str, tuple[Kind, str]] = {
+    **dict.fromkeys(("\\times", "\\cdot", "\\ast"), ("sign", "*")),
+    "\\div": ("sign", "/"),
+    **dict.fromkeys(("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"), ("command", "frac")),
+    **dict.fromkeys(("\\binom", "\\dbinom", "\\tbinom"), ("command", "binom")),
+    "\\sqrt": ("command", "sqrt"),
+    **dict.fromkeys(("\\approx", "\\simeq", "\\doteq"), ("relation", "≈")),
 }
-"""What a LaTeX command becomes; None vanishes; a command that is not here is `odd`."""
+"""What a LaTeX command becomes; a command that is not here is `odd`."""
 
 
 def tokenise(text: str) -> list[list[Token]]:
-    """The tokens of a step: the running text first, then one list for each GSM8K annotation ``<<3*4=12>>``."""
+    """The tokens of a step: of its running text, then of each GSM8K annotation ``<<3*4=12>>``."""
     annotations = list(_ANNOTATION.finditer(text))
     blanked = _ANNOTATION.sub(lambda found: " " * len(found.group()), text) if annotations else text
     streams = [_close_brackets(_tokens(blanked, 0, len(blanked)))]
@@ -123,9 +123,11 @@ def _raw(text: str, start: int, end: int) -> Iterator[Token]:
             case "space" | "degree" | "bold":
                 continue
             case "word":
-                yield Token("word", word, i, j)
+                yield Token("command" if word == "sqrt" else "word", word, i, j)
             case "number":
-                yield _number(word, i, j, text)
+                yield _number(word, i, j)
+            case "root":
+                yield Token("command", "sqrt", i, j)
             case "sign":
                 yield Token("sign", _SIGNS.get(word, word), i, j)
             case "bullet":
@@ -136,12 +138,9 @@ def _raw(text: str, start: int, end: int) -> Iterator[Token]:
                 yield Token("open", word, i, j)
             case "close":
                 yield Token("close", word, i, j)
-            case "wall":
-                clock = word == ":" and text[max(0, i - 1) : i].isdigit() and text[j : j + 1].isdigit()
-                yield Token("odd" if clock else "wall", word, i, j)
             case "soft":
                 yield Token("wall", "\n", i, j)
-            case "compare" | "environment":
+            case "wall" | "arrow" | "environment":
                 yield Token("wall", word, i, j)
             case "percent":
                 yield Token("sign", "%", i, j)
@@ -155,42 +154,42 @@ def _raw(text: str, start: int, end: int) -> Iterator[Token]:
                 yield Token("sign", "^", i, i)
                 yield Token("number", word, i, j, Fraction("²³".index(word) + 2))
             case "command":
-                kind_text = _COMMANDS.get(word[1:], ("odd", word))
-                if kind_text is not None:
-                    yield Token(*kind_text, i, j)
+                kind, name = _COMMANDS.get(word, ("odd", word))
+                yield Token(kind, name, i, j)
             case "letters":
                 yield from _raw(text, i + word.index("{") + 1, j - 1)
             case "digits":
-                above, below = word.split("frac")[1].replace(" ", "")
-                good = below != "0"
-                yield Token("number" if good else "odd", word, i, j, Fraction(int(above), int(below) or 1), 0, good)
+                above, below = (int(digit) for digit in word if digit.isdigit())
+                value = Fraction(above, below or 1)
+                yield Token("number" if below else "odd", word, i, j, value)
             case "repeating":
                 yield _repeating(word, i, j)
             case _:
                 yield Token("odd", word, i, j)
 
 
-def _number(word: str, start: int, end: int, text: str) -> Token:
-    plain = re.sub(r"[^0-9.]", "", word)
+def _number(word: str, start: int, end: int) -> Token:
+    plain = re.sub(r"[^0-9.]", "", word).rstrip(".")
+    whole, _, decimals = plain.partition(".")
     if len(plain) > MAX_DIGITS:
         return Token("odd", word, start, end)
-    whole, _, decimals = plain.partition(".")
-    value = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else Fraction(int(whole))
-    rounded = bool(decimals) and text.startswith(("...", "…", "\\ldots", "\\dots"), end)
-    return Token("number", word, start, end, value, len(decimals), rounded)
+    value = Fraction(int(whole + decimals), 10 ** len(decimals))
+    return Token("number", word, start, end, value, len(decimals))
 
 
 def _repeating(word: str, start: int, end: int) -> Token:
     head, _, cycle = word.removesuffix("}").partition("\\overline{")
     whole, _, decimals = head.partition(".")
-    unit = Fraction(1, 10 ** len(decimals))
-    value = int(whole or "0") + unit * int(decimals or "0") + unit * Fraction(int(cycle), 10 ** len(cycle) - 1)
+    scaled = int("0" + whole + decimals) + Fraction(int(cycle), 10 ** len(cycle) - 1)
+    value = scaled / 10 ** len(decimals)
     return Token("number", word, start, end, value, len(decimals) + len(cycle))
 
 
 def _close_brackets(tokens: list[Token]) -> list[Token]:
-    """Brackets without a partner, or around a wall or a relation, become walls; asides such as the one in
-    "12 (red ones) + 5" vanish, as do the delimiters of formulas."""
+    """Turn brackets without a partner, or around a wall or a relation, into walls.
+
+    Asides such as the one in "12 (red ones) + 5" vanish, as do the delimiters of formulas.
+    """
     partner: dict[int, int] = {}
     asides: dict[int, int] = {}
     opened: list[int] = []

@@ -1,7 +1,7 @@
 """Do the two sides agree: the verdict on every statement of a step, with its evidence.
 
-A statement fails only if it fails in every customary reading, beyond the rounding its spelling allows, and nothing
-around it suggests that it means, asks or supposes something else.
+A statement fails only if it fails in every customary reading, beyond the rounding its spelling
+allows, and nothing around it suggests that it means, asks or supposes something else.
 """
 
 from __future__ import annotations
@@ -15,24 +15,29 @@ from typing import Literal
 
 from surefoot.labels.equations.expressions import Expression
 from surefoot.labels.equations.statements import Link, find_links
-from surefoot.labels.equations.tokens import DASH, tokenise
+from surefoot.labels.equations.tokens import tokenise
+from surefoot.labels.equations.units import DIMENSION
 from surefoot.labels.equations.words import (
     APPROXIMATE,
-    CONVERSIONS,
     DENIED,
-    DIMENSION,
     NOT_CLAIMED,
     OTHER_ARITHMETIC,
 )
 
 Verdict = Literal["holds", "fails", "chain", "cannot tell"]
-"""`chain`: a running calculation such as ``2+3 = 5*2 = 10``, whose equals sign is abused but whose sums are right."""
+"""`chain`: a running calculation such as ``2+3 = 5*2 = 10``, right but for its equals sign."""
 
 ROUNDING = Fraction(1, 100)
-"""Relative error a side may have that holds decimals or a division that does not come out."""
+"""Relative error allowed where there are decimals or a division that does not come out whole."""
 
 ROUGH = Fraction(6, 100)
-"""Relative error a side may have that is said to be approximate."""
+"""Relative error allowed where the text speaks of rounding."""
+
+CONVERSIONS = frozenset({7, 12, 24, 30, 60, 100, 365, 1000, 3600, 1_000_000})
+"""Where units are in sight, one side may be this many times the other by a change of unit."""
+
+NEARBY = 200
+"""How many characters around a statement may cast doubt on it."""
 
 _HAS_RELATION = re.compile(r"[=≈]|\\(?:approx|simeq|doteq)|equals")
 _SUM = re.compile(r"[+−-]")
@@ -41,9 +46,11 @@ _MONEY = re.compile(r"[$£€¢]")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One equation: its characters in the step, its two sides in their usual reading, and whether they agree.
+    """One equation: where it stands in the step, its two sides, and whether they agree.
 
-    `left` or `right` is None where no closed number stands; `why` is one sentence for a person.
+    `left` and `right` are the sides in their usual reading, or None where no closed number stands;
+    where a name stands on the left, `left` is the calculation the name was given before. `why` is
+    for a person.
     """
 
     text: str
@@ -59,7 +66,7 @@ class Statement:
 class StepCheck:
     """Every equation of a step, in order, and the verdict on the step.
 
-    `fails` if any statement fails, else `holds` if any holds, else `cannot tell`: there is nothing to check.
+    It fails if any statement fails, else holds if any holds; else there is nothing to tell by.
     """
 
     statements: tuple[Statement, ...]
@@ -67,21 +74,27 @@ class StepCheck:
 
 
 def check_step(text: str) -> StepCheck:
-    """Find the equations of a step and check each exactly; never raises on any text."""
+    """Find the equations of a step and check each exactly; no text makes it raise."""
     if not _HAS_RELATION.search(text):
         return StepCheck((), "cannot tell")
     foreign = OTHER_ARITHMETIC.search(text) is not None
-    links = [link for tokens in tokenise(text) for link in _with_names(find_links(tokens))]
-    statements = tuple(_judged(text, link, foreign) for link in links)
+    denied_until = max((found.start() for found in DENIED.finditer(text)), default=-1)
+    statements = []
+    for tokens in tokenise(text):
+        for link in _with_names(find_links(tokens)):
+            verdict, why = _verdict(text, link)
+            if verdict == "fails":
+                doubt = _doubt(text, link, foreign, link.end <= denied_until)
+                verdict, why = ("cannot tell", doubt) if doubt else (verdict, why)
+            statements.append(_statement(text, link, verdict, why))
     verdicts = {statement.verdict for statement in statements}
-    verdict: Literal["holds", "fails", "cannot tell"] = (
-        "fails" if "fails" in verdicts else "holds" if "holds" in verdicts else "cannot tell"
-    )
-    return StepCheck(statements, verdict)
+    if "fails" in verdicts:
+        return StepCheck(tuple(statements), "fails")
+    return StepCheck(tuple(statements), "holds" if "holds" in verdicts else "cannot tell")
 
 
 def _with_names(links: Iterable[Link]) -> Iterator[Link]:
-    """The links, where a name that was given a calculation stands for it when it is next given anything."""
+    """The links, where a name that was given a calculation stands for it when next it is given."""
     given: dict[tuple[str, ...], Expression] = {}
     name: tuple[str, ...] = ()
     for link in links:
@@ -96,67 +109,74 @@ def _with_names(links: Iterable[Link]) -> Iterator[Link]:
         name = name if link.continues else ()
 
 
-def _judged(text: str, link: Link, foreign: bool) -> Statement:
-    left, right = link.left, link.right
-    verdict, why = _verdict(text, link, foreign)
+def _statement(text: str, link: Link, verdict: Verdict, why: str) -> Statement:
     return Statement(
         text=text[link.start : link.end],
         start=link.start,
         end=link.end,
-        left=left.values[0] if left else None,
-        right=right.values[0] if right else None,
+        left=link.left.values[0] if link.left else None,
+        right=link.right.values[0] if link.right else None,
         verdict=verdict,
         why=why,
     )
 
 
-def _verdict(text: str, link: Link, foreign: bool) -> tuple[Verdict, str]:
+def _verdict(text: str, link: Link) -> tuple[Verdict, str]:
     left, right = link.left, link.right
     if left is None or right is None:
         side = "left" if left is None else "right"
         return "cannot tell", f"the {side} side is not a closed number"
     if not (left.signs or right.signs or left.percent or right.percent):
         return "cannot tell", "no calculation on either side"
-    rough = link.approximate or APPROXIMATE.search(text, max(0, link.start - 60), link.end + 60) is not None
+    rough = link.approximate or _says(APPROXIMATE, text, link.start - 60, link.end + 60)
+    if left.values[0] == right.values[0]:
+        return "holds", "both sides are equal"
     if any(_agree(a, b, left, right, rough) for a, b in product(left.values, right.values)):
-        return "holds", "both sides are equal" if left.values[0] == right.values[0] else "equal as it is written"
-    if link.continues and right.signs and any(_agree(a, right.opening, left, right, rough) for a in left.values):
+        return "holds", "both sides are equal as they are written or rounded"
+    carries_on = link.continues and right.signs > 0
+    if carries_on and any(_agree(a, right.opening, left, right, rough) for a in left.values):
         return "chain", "the right side carries on calculating from the value of the left"
-    doubt = _doubt(text, link, left, right, foreign)
-    if doubt:
-        return "cannot tell", doubt
     return "fails", f"{_shown(left.values[0])} is not {_shown(right.values[0])}"
 
 
 def _agree(a: Fraction, b: Fraction, left: Expression, right: Expression, rough: bool) -> bool:
+    """Whether two values are equal up to the rounding that their spelling allows."""
     gap, size = abs(a - b), max(abs(a), abs(b))
-    if gap == 0 or (rough and gap <= ROUGH * size):
-        return True
     computed = left.divides or right.divides
-    for side in (left, right):
-        if side.places is not None and (side.places or computed) and gap < Fraction(10) ** -side.places:
-            return True
-    inexact = computed or left.decimal or right.decimal
-    return inexact and gap <= ROUNDING * size
+    rounded = computed or left.decimal or right.decimal
+    if gap <= (ROUGH if rough else ROUNDING if rounded else 0) * size:
+        return True
+    places = [side.places for side in (left, right) if side.places is not None]
+    return any(gap < Fraction(1, 10**n) for n in places if n or computed)
 
 
-def _doubt(text: str, link: Link, left: Expression, right: Expression, foreign: bool) -> str:
+def _doubt(text: str, link: Link, foreign: bool, denied: bool) -> str:
     """Why a statement that does not hold may still not be wrong, or an empty string."""
-    units = left.units | right.units
+    left, right = link.left, link.right
+    assert left is not None
+    assert right is not None
     if foreign:
         return "the step may do another kind of arithmetic"
     if link.scaled:
         return "a word beside it changes its value"
-    if NOT_CLAIMED.search(text, link.clause_start, link.clause_end + 1) or DENIED.search(text, link.end):
+    clause_start = max(link.clause_start, link.start - NEARBY)
+    clause_end = min(link.clause_end + 1, link.end + NEARBY)
+    if denied or _says(NOT_CLAIMED, text, clause_start, clause_end):
         return "the step may not claim it"
+    units = left.units | right.units
     measured = {unit.rstrip("s"): DIMENSION[unit] for unit in units if unit in DIMENSION}
-    if len(measured) > len(set(measured.values())) and _SUM.search(text, link.start, link.end):
+    mixed = len(measured) > len(set(measured.values()))
+    if mixed and _says(_SUM, text, link.start, link.end):
         return "its units differ"
     a, b = left.values[0], right.values[0]
-    in_units = units or _MONEY.search(text, link.start, link.end + 1)
+    in_units = units or _says(_MONEY, text, link.start, link.end + 1)
     if in_units and a and b and (a / b in CONVERSIONS or b / a in CONVERSIONS):
         return "it may change the unit"
     return ""
+
+
+def _says(pattern: re.Pattern[str], text: str, start: int, end: int) -> bool:
+    return pattern.search(text, max(0, start), end) is not None
 
 
 def _shown(value: Fraction) -> str:
