@@ -71,7 +71,8 @@ def test_score(surefoot, shared_data, tmp_path, name):
     told = json.loads(result.stdout)
     assert told["traces"] + told["skipped"]["rows"] == rows_of(path)
     assert told["traces"] > 0.9 * rows_of(path), told["skipped"]
-    assert told["abstained_steps"] < told["steps"]
+    holds_equations = name != "rjudge_assebench"
+    assert (told["abstained_steps"] < told["steps"]) == holds_equations
     with out.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
