@@ -14,7 +14,7 @@ from surefoot.labels.equations.tokens import tokenise
 
 _BOXED = re.compile(r"\\f?boxed\s*\{")
 _MARKED = re.compile(
-    r"(?:####|#\s*answer\b|\bfinal answer(?: is)?\b|\banswer(?: is|\s*:))[ \t:*]*([^\n]+)",
+    r"(?:####|#\s*answer\b|\bfinal answer(?: is)?\b|\banswer(?: is|\s*:))[ \t:*]*(?=[^\n])",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?%?")
@@ -33,15 +33,15 @@ def extract_answer(text: str) -> str | None:
     boxed = _last_boxed(text)
     if boxed:
         return boxed
-    marked = _MARKED.findall(text)
-    if marked:
-        answer = re.split(r"\.(?:\s|$)", marked[-1], maxsplit=1)[0].strip(" \t:*$`")
+    marks = list(_MARKED.finditer(text))
+    if marks:
+        answer = re.split(r"\.(?:\s|$)|\n", text[marks[-1].end() :], maxsplit=1)[0].strip(" \t:*$`")
         answer = answer.removeprefix("\\(").removesuffix("\\)").strip()
         if answer:
             number = _NUMBER.search(answer) if " " in answer and "\\" not in answer else None
-            return number.group() if number else answer
+            return number.group().replace("$", "") if number else answer
     numbers = _NUMBER.findall(text)
-    return numbers[-1] if numbers else None
+    return numbers[-1].replace("$", "") if numbers else None
 
 
 def same_answer(a: str, b: str) -> bool | None:
@@ -82,8 +82,7 @@ def _last_boxed(text: str) -> str | None:
 def _plain(answer: str) -> str:
     text = _NOISE.sub("", answer).rstrip(".").lower()
     text = re.sub(r"\\[dt]frac", r"\\frac", _NAME.sub("", text))
-    wrapped = re.fullmatch(r"\{[^{}]*\}|\([a-z]\)", text)
-    return text[1:-1] if wrapped else text
+    return re.sub(r"^\(([a-z])\)$", r"\1", re.sub(r"^\{([^{}]*)\}$", r"\1", text))
 
 
 def _number(answer: str) -> Expression | None:

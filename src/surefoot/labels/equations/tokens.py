@@ -33,7 +33,7 @@ class Token(NamedTuple):
     places: int = 0
     """Digits after the decimal point of a number."""
     spaced: bool = True
-    """Whether space parts it from the token before."""
+    """Whether space or a wall parts it from the token before."""
 
 
 _PATTERN = re.compile(
@@ -101,11 +101,12 @@ def tokenise(text: str) -> list[list[Token]]:
 
 def _tokens(text: str, start: int, end: int) -> list[Token]:
     tokens: list[Token] = []
-    last = start
+    last = Token("wall", "", start, start)
     for raw in _raw(text, start, end):
-        gap = text[last : raw.start]
-        token = raw if "{" in gap or any(map(str.isspace, gap)) else raw._replace(spaced=False)
-        last = raw.end
+        gap = text[last.end : raw.start]
+        spaced = last.kind == "wall" or "{" in gap or any(map(str.isspace, gap))
+        token = raw if spaced else raw._replace(spaced=False)
+        last = raw
         soft = token.kind == "wall" and token.text == "\n"
         if soft and tokens and tokens[-1].kind == "relation":
             continue

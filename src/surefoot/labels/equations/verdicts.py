@@ -94,13 +94,17 @@ def check_step(text: str) -> StepCheck:
 
 
 def _with_names(links: Iterable[Link]) -> Iterator[Link]:
-    """The links, where a name that was given a calculation stands for it when next it is given."""
+    """The links, where a name that was given a calculation stands for it when next it is given.
+
+    A name that is then given a chain of calculations is taken to be given something new.
+    """
     given: dict[tuple[str, ...], Expression] = {}
     name: tuple[str, ...] = ()
     for link in links:
         if link.left is None:
             name = link.name
-            yield replace(link, left=given.pop(name, None))
+            before = given.pop(name, None)
+            yield link if link.continues else replace(link, left=before)
         else:
             yield link
             given.pop(name, None)
