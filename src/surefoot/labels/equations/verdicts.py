@@ -164,7 +164,7 @@ def _doubt(text: str, link: Link, foreign: bool, denied: bool) -> str:
     if link.scaled:
         return "a word beside it changes its value"
     clause_start = max(link.clause_start, link.start - NEARBY)
-    clause_end = min(link.clause_end + 1, link.end + NEARBY)
+    clause_end = min(link.clause_end + 2, link.end + NEARBY)
     if denied or _says(NOT_CLAIMED, text, clause_start, clause_end):
         return "the step may not claim it"
     units = left.units | right.units

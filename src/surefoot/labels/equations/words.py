@@ -16,7 +16,7 @@ CONNECTIVES = _words("""
 """)
 """Words that end a quantity: a unit never holds one."""
 
-CLAIMING = _words("so then thus hence therefore since because that have has get and is")
+CLAIMING = _words("so then thus hence therefore since because that have has get is")
 """Words after which a lone number opens an equation; after any other it ends a name, as in
 "sales in 2019 = 5 * 3"."""
 
