@@ -1,0 +1,35 @@
+"""From traces to token ids and the slots at which scores are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from surefoot.errors import ModelError
+from surefoot.models.contract import Contract
+from surefoot.traces.layout import Tokenizer
+from surefoot.traces.types import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Token ids of a trace, shape (T,), and one slot for each step, shape (S,)."""
+
+    ids: list[int]
+    slots: list[int]
+
+
+def render(traces: Sequence[Trace], contract: Contract, tokenizer: Tokenizer) -> list[Rendered]:
+    """Each trace as the contract writes it.
+
+    Raises:
+        ModelError: a trace is longer than the contract allows.
+    """
+    encoded = contract.layout.encode([(t.problem, t.texts) for t in traces], tokenizer)
+    for trace, one in zip(traces, encoded, strict=True):
+        if len(one.ids) > contract.max_tokens:
+            raise ModelError(
+                f"trace {trace.id} has {len(one.ids)} tokens in {len(trace.steps)} steps, the contract allows "
+                f"{contract.max_tokens}; shorten it or use a model with more room"
+            )
+    return [Rendered(one.ids, one.ends) for one in encoded]

@@ -1,0 +1,77 @@
+"""What every writer of steps has in common: read this before any other file on this floor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from surefoot.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A problem and the steps taken so far, none at the beginning."""
+
+    problem: str
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """New steps for a prefix.
+
+    `logprob` is the sum of the log-probabilities (natural log, at temperature 1) of the sampled tokens, `num_tokens`
+    their number. `finished` is false where the length limit or a step limit cut the text; a last step that the length
+    limit cut short is kept.
+    """
+
+    steps: tuple[str, ...]
+    logprob: float
+    num_tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """How to continue."""
+
+    temperature: float = 1.0
+    """0 takes the most probable token; otherwise logits are divided by it."""
+    max_new_tokens: int = 512
+    max_new_steps: int | None = None
+    """Stop after this many new steps; None goes on to the end."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise UsageError(f"temperature is {self.temperature}; it must be 0 or more")
+        if self.max_new_tokens < 1:
+            raise UsageError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
+        if self.max_new_steps is not None and self.max_new_steps < 1:
+            raise UsageError(f"max_new_steps is {self.max_new_steps}; it must be at least 1, or None")
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens that a policy has read and written since it was made."""
+
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    calls: int = field(default=0)
+
+
+class Policy(Protocol):
+    """Anything that continues prefixes of traces."""
+
+    @property
+    def name(self) -> str:
+        """What its traces give as their source."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens spent so far."""
+
+    def continue_prefixes(
+        self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
+    ) -> list[list[Continuation]]:
+        """`n` independent continuations of each prefix, the same for the same seed."""
