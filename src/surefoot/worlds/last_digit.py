@@ -1,14 +1,16 @@
 """The built-in world: carry a number through instructions, keeping only its last digit.
 
-A problem reads "Keep only the last digit. Start with 7. Step 1: add 8. Step 2: multiply by 6." A step on it reads
-"Step 2: multiply by 6. 5 * 6 = 30, so the last digit is 0." and the last step "The answer is 0." Every step can be
-judged exactly from the problem and the step before it. Because products by 0, 5 and even numbers forget part of what
-came before, a chain with a wrong step often still ends at the right answer.
+A problem reads "Keep only the last digit. Start with 7. Step 1: add 8. Step 2: multiply by 6." A
+step on it reads "Step 2: multiply by 6. 5 * 6 = 30, so the last digit is 0." and the last step "The
+answer is 0." Every step can be judged exactly from the problem and the step before it. Because
+products by 0, 5 and even numbers forget part of what came before, a chain with a wrong step often
+still ends at the right answer.
 
-`Authors` simulates people who write such chains. Each has misconceptions of their own (takes the smaller digit from
-the larger, believes 7 * 8 = 54, leaves a number unchanged when multiplying by 0) and makes slips (skips or misreads an
-instruction, miscopies a digit, keeps the first digit). Most authors share each misconception, so the most common answer
-is often wrong: what a policy that learned from them says most often is not what is right.
+`Authors` simulates people who write such chains. Each has misconceptions of their own (takes the
+smaller digit from the larger, believes 7 * 8 = 54, leaves a number unchanged when multiplying by 0)
+and makes slips (skips or misreads an instruction, miscopies a digit, keeps the first digit). Most
+authors share each misconception, so the most common answer is often wrong: what a policy that
+learned from them says most often is not what is right.
 """
 
 from __future__ import annotations
@@ -18,20 +20,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from surefoot.errors import TraceError
+from surefoot.errors import TraceError, UsageError
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.worlds.base import Problem
 
 ADD, SUBTRACT, MULTIPLY = "add", "subtract", "multiply by"
 SYMBOLS: Mapping[str, str] = {ADD: "+", SUBTRACT: "-", MULTIPLY: "*"}
 
-_START = re.compile(r"Start with (\d)\.")
-_INSTRUCTION = re.compile(r"Step (\d+): (add|subtract|multiply by) (\d)\.")
+_START = re.compile(r"Start with ([0-9])\.")
+_INSTRUCTION = re.compile(r"Step [0-9]+: (add|subtract|multiply by) ([0-9])\.")
+_NUMBER = "(0|[1-9][0-9]{0,3})"
 _WORK = re.compile(
-    r"Step (\d+): (add|subtract|multiply by) (\d)\. "
-    r"(\d+) ([-+*]) (\d+) = (\d+), so the last digit is (\d)\."
+    rf"Step {_NUMBER}: (add|subtract|multiply by) ([0-9])\. "
+    rf"{_NUMBER} ([-+*]) {_NUMBER} = {_NUMBER}, so the last digit is ([0-9])\."
 )
-_ANSWER = re.compile(r"The answer is (\d)\.")
+_ANSWER = re.compile(r"The answer is ([0-9])\.")
+
+_NUM_INSTRUCTIONS = 9 + 9 + 10
+"""How many instructions there are: add or subtract 1 to 9, multiply by 0 to 9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,10 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one step writes down: "Step `number`: `verb` `digit`. `left` op `right` = `result`, so the last digit is
-    `kept`."""
+    """What one step writes down.
+
+    "Step `number`: `verb` `digit`. `left` `symbol` `right` = `result`, so the last digit is `kept`."
+    """
 
     number: int
     instruction: Instruction
@@ -58,12 +66,16 @@ class Work:
     def __str__(self) -> str:
         return (
             f"Step {self.number}: {self.instruction.verb} {self.instruction.digit}. "
-            f"{self.left} {self.symbol} {self.right} = {self.result}, so the last digit is {self.kept}."
+            f"{self.left} {self.symbol} {self.right} = {self.result}, "
+            f"so the last digit is {self.kept}."
         )
 
 
 def right_work(number: int, instruction: Instruction, digit: int) -> Work:
-    """The right way to carry `digit` through an instruction; a subtraction that would go below 0 borrows ten."""
+    """The right way to carry `digit` through an instruction.
+
+    A subtraction that would go below 0 borrows ten.
+    """
     left, right = digit, instruction.digit
     if instruction.verb == SUBTRACT and left < right:
         left += 10
@@ -77,11 +89,27 @@ class LastDigit:
     name = "last-digit"
 
     def __init__(self, min_steps: int = 5, max_steps: int = 7) -> None:
+        if not 1 <= min_steps <= max_steps:
+            raise UsageError(
+                f"problems of {min_steps} to {max_steps} instructions: give 1 or more, "
+                "the smaller number first"
+            )
         self.min_steps = min_steps
         self.max_steps = max_steps
 
     def problems(self, num_problems: int, *, seed: int) -> list[Problem]:
-        """Problems without repetition, the same for the same seed."""
+        """Problems without repetition, the same for the same seed.
+
+        Raises:
+            UsageError: there are not so many problems of this length.
+        """
+        lengths = range(self.min_steps, self.max_steps + 1)
+        most = sum(10 * _NUM_INSTRUCTIONS**num_steps for num_steps in lengths)
+        if num_problems > most:
+            raise UsageError(
+                f"only {most:,} problems have {self.min_steps} to {self.max_steps} instructions, "
+                f"not {num_problems:,}; allow more instructions"
+            )
         rng = random.Random(f"last-digit problems {seed}")
         found: dict[str, Problem] = {}
         while len(found) < num_problems:
@@ -93,8 +121,12 @@ class LastDigit:
         return list(found.values())
 
     def trace(self, problem: Problem, steps: Sequence[str]) -> Trace:
-        """The steps as a trace, with the answer they arrive at, its outcome and the exact label of every step."""
-        match = _ANSWER.fullmatch(steps[-1].strip())
+        """The steps as a trace, with their answer, its outcome and the exact label of every step.
+
+        Raises:
+            TraceError: there are no steps, a step is blank, or the problem is not of this world.
+        """
+        match = _ANSWER.fullmatch(steps[-1].strip()) if steps else None
         answer = match[1] if match else None
         trace = Trace(
             problem.text,
@@ -107,10 +139,14 @@ class LastDigit:
         return trace.with_labels(self.label(trace))
 
     def label(self, trace: Trace) -> StepLabels:
-        """The exact label of every step: 1 right, -1 wrong, given the problem and what the step before wrote.
+        """The exact label of every step, given the problem and the step before: 1 right, -1 wrong.
 
-        A step is judged by itself: one that carries an earlier mistake on correctly is right. A chain is sound when
-        every step is right and the last one gives the answer.
+        A step is judged by itself: one that carries an earlier mistake on correctly is right. A
+        step that is not written as this world writes is wrong. A chain is sound when every step is
+        right and the last one gives the answer.
+
+        Raises:
+            TraceError: the problem is not of this world.
         """
         start, instructions = read_problem(trace.problem)
         number, digit, answered = 0, start, False
@@ -123,9 +159,8 @@ class LastDigit:
                 right = number == len(instructions) and int(match[1]) == digit
                 answered = True
             elif (work := read_work(text)) is not None:
-                right = (
-                    work.number == number + 1 <= len(instructions)
-                    and work == right_work(work.number, instructions[number], digit)
+                right = work.number == number + 1 <= len(instructions) and work == right_work(
+                    work.number, instructions[number], digit
                 )
                 number, digit = work.number, work.kept
             values.append(1 if right else -1)
@@ -149,9 +184,11 @@ def read_problem(text: str) -> tuple[int, list[Instruction]]:
         TraceError: the text is not a problem of this world.
     """
     start = _START.search(text)
-    instructions = [Instruction(m[2], int(m[3])) for m in _INSTRUCTION.finditer(text)]
-    if start is None or not instructions:
-        raise TraceError(f"not a last-digit problem: {text[:80]!r}")
+    instructions = [Instruction(m[1], int(m[2])) for m in _INSTRUCTION.finditer(text)]
+    if start is None or not instructions or make_problem(int(start[1]), instructions).text != text:
+        raise TraceError(
+            f"not a last-digit problem: {text[:80]!r}; the world's `problems` shows how one reads"
+        )
     return int(start[1]), instructions
 
 
@@ -233,9 +270,7 @@ class Author:
             number += 1
         return [*steps, f"The answer is {digit}."]
 
-    def _work(
-        self, number: int, instruction: Instruction, digit: int, rng: random.Random
-    ) -> Work:
+    def _work(self, number: int, instruction: Instruction, digit: int, rng: random.Random) -> Work:
         slip = rng.random() / self.slips if self.slips else 1.0
         if slip < 0.25:
             instruction = Instruction(instruction.verb, rng.randint(1, 9))
@@ -262,11 +297,13 @@ class Author:
 class Authors:
     """A crowd of authors, each drawn by chance.
 
-    One in six (`experts`) believes nothing wrong; every other holds each misconception with probability `belief`.
-    All slip in a share `slips` of their steps.
+    A share `experts` of them believes nothing wrong; every other holds each misconception with
+    probability `belief`. All slip in a share `slips` of their steps.
     """
 
-    def __init__(self, *, belief: float = 0.65, experts: float = 1 / 5, slips: float = 0.04) -> None:
+    def __init__(
+        self, *, belief: float = 0.65, experts: float = 1 / 5, slips: float = 0.04
+    ) -> None:
         self.belief = belief
         self.experts = experts
         self.slips = slips
