@@ -28,7 +28,7 @@ class World(Protocol):
         """Problems without repetition, the same for the same seed."""
 
     def trace(self, problem: Problem, steps: Sequence[str]) -> Trace:
-        """The steps as a trace, with their answer, its outcome and the exact label of every step."""
+        """The steps as a trace with their answer, its outcome and the exact label of each step."""
 
     def label(self, trace: Trace) -> StepLabels:
         """The exact label of every step: 1 right, -1 wrong."""

@@ -52,7 +52,8 @@ class Instruction:
 class Work:
     """What one step writes down.
 
-    "Step `number`: `verb` `digit`. `left` `symbol` `right` = `result`, so the last digit is `kept`."
+    "Step `number`: `verb` `digit`. `left` `symbol` `right` = `result`, so the last digit is
+    `kept`."
     """
 
     number: int
