@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from surefoot.errors import UsageError
@@ -16,14 +17,22 @@ class Prefix:
     problem: str
     steps: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.problem.strip():
+            raise UsageError("the problem is empty; give the policy something to work on")
+        for i, step in enumerate(self.steps):
+            if not step.strip():
+                raise UsageError(f"step {i} is blank; leave it out")
+
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """New steps for a prefix.
+    """New steps for a prefix, blank ones left out.
 
-    `logprob` is the sum of the log-probabilities (natural log, at temperature 1) of the sampled tokens, `num_tokens`
-    their number. `finished` is false where the length limit or a step limit cut the text; a last step that the length
-    limit cut short is kept.
+    `logprob` is the sum of the log-probabilities (natural log, at temperature 1) of the sampled
+    tokens, the end of the text among them, and `num_tokens` their number. `finished` is false where
+    the length limit or a step limit cut the text; a last step that the length limit cut short is
+    kept.
     """
 
     steps: tuple[str, ...]
@@ -40,24 +49,26 @@ class Sampling:
     """0 takes the most probable token; otherwise logits are divided by it."""
     max_new_tokens: int = 512
     max_new_steps: int | None = None
-    """Stop after this many new steps; None goes on to the end."""
+    """Stop after this many new steps, not counting blank ones; None goes on to the end."""
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise UsageError(f"temperature is {self.temperature}; it must be 0 or more")
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"temperature is {self.temperature}; it must be 0 or more, and finite")
         if self.max_new_tokens < 1:
             raise UsageError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
         if self.max_new_steps is not None and self.max_new_steps < 1:
-            raise UsageError(f"max_new_steps is {self.max_new_steps}; it must be at least 1, or None")
+            raise UsageError(
+                f"max_new_steps is {self.max_new_steps}; it must be at least 1, or None"
+            )
 
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens that a policy has read and written since it was made."""
+    """What a policy has spent since it was made: tokens read and written, and batches sampled."""
 
     prompt_tokens: int = 0
     new_tokens: int = 0
-    calls: int = field(default=0)
+    calls: int = 0
 
 
 class Policy(Protocol):

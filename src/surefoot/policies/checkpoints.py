@@ -1,0 +1,109 @@
+"""Checkpoint folders: read without running what they hold, written so that no half looks whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from surefoot.errors import ModelError
+from surefoot.traces.records import storage_errors
+
+
+def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
+    """The model, in fp32 on the CPU, and the tokenizer of a checkpoint folder.
+
+    No code from the folder runs, nothing is fetched, and weights come from safetensors alone.
+
+    Args:
+        folder: Holds `config.json`, safetensors and the files of a tokenizer.
+        auto_class: Such as `transformers.AutoModelForCausalLM`.
+
+    Raises:
+        ModelError: the folder is not a checkpoint of this class, or its weights are not all there.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
+    try:
+        model, info = auto_class.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"{folder} cannot be loaded: {error}") from None
+    for what, keys in (("lacks", "missing_keys"), ("has no place for", "unexpected_keys")):
+        if names := sorted(info[keys]):
+            more = ", ..." if len(names) > 5 else ""
+            raise ModelError(
+                f"{folder}: {type(model).__name__} {what} {len(names)} weights of the checkpoint: "
+                f"{', '.join(names[:5])}{more}; with weights left out or made up, what it says "
+                "would mean nothing"
+            )
+    tokenizer = _tokenizer(folder)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise ModelError(
+            f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the model "
+            f"{model.get_input_embeddings().num_embeddings}; put the model's own tokenizer there"
+        )
+    return model, tokenizer
+
+
+def _tokenizer(folder: Path) -> Any:
+    """The tokenizer exactly as its files say.
+
+    `AutoTokenizer` takes the class that belongs to the model's architecture, and such a class may
+    put its own rules for cutting text in place of those in `tokenizer.json`.
+    """
+    kind = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
+    try:
+        return kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower class for bad files
+        raise ModelError(f"{folder}: its tokenizer cannot be read: {error}") from None
+
+
+@contextmanager
+def whole_folder(folder: str | Path, *, last: str) -> Iterator[Path]:
+    """A folder to write a checkpoint into, which takes its place under its name when all is there.
+
+    A new or empty folder appears at once. In one that holds files, the file named `last` is taken
+    away first and comes last, and old weights go: a folder without that file is not whole. Files
+    of other names stay. What an interrupted run left aside is cleared away by the next.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    final = Path(folder).resolve()
+    partial = final.with_name(f".{final.name}.partial")
+    with storage_errors(str(folder), "write"):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            _take_place(partial, final, last)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _take_place(partial: Path, final: Path, last: str) -> None:
+    if not final.exists() or not any(final.iterdir()):
+        os.replace(partial, final)
+        return
+    (final / last).unlink(missing_ok=True)
+    for weights in final.glob("*.safetensors*"):
+        weights.unlink()
+    for new in sorted(partial.iterdir(), key=lambda one: one.name == last):
+        old = final / new.name
+        if old.is_dir():
+            shutil.rmtree(old)
+        os.replace(new, old)
