@@ -13,10 +13,11 @@ from surefoot.traces.types import Trace
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Token ids of a trace, shape (T,), and one slot for each step, shape (S,)."""
+    """Token ids of a trace, shape (T,), one slot for each step, shape (S,), and where the first step starts."""
 
     ids: list[int]
     slots: list[int]
+    start: int
 
 
 def render(traces: Sequence[Trace], contract: Contract, tokenizer: Tokenizer) -> list[Rendered]:
@@ -32,4 +33,4 @@ def render(traces: Sequence[Trace], contract: Contract, tokenizer: Tokenizer) ->
                 f"trace {trace.id} has {len(one.ids)} tokens in {len(trace.steps)} steps, the contract allows "
                 f"{contract.max_tokens}; shorten it or use a model with more room"
             )
-    return [Rendered(one.ids, one.ends) for one in encoded]
+    return [Rendered(one.ids, one.ends, one.start) for one in encoded]
