@@ -1,8 +1,8 @@
 """What every scorer of steps has in common: read this before any other file on this floor.
 
-A `RewardModel` gives each step of a trace one number. PRMs, ORMs, checkers, baselines, judges, ensembles and remote
-servers all are one. `BatchScorer` is the shared frame of ours: it accepts one trace or many and enforces that exactly
-one score per step comes back, in order.
+A `RewardModel` gives each step of a trace one number. PRMs, ORMs, checkers, baselines, judges,
+ensembles and remote servers all are one. `BatchScorer` is the shared frame of ours: it accepts one
+trace or many and enforces that exactly one score per step comes back, in order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class RewardModel(Protocol):
     @overload
     def score(self, traces: Sequence[Trace]) -> list[StepScores]: ...
     def score(self, traces: Trace | Sequence[Trace]) -> StepScores | list[StepScores]:
-        """One `StepScores` for a trace, or a list of them for a list, each with one value per step."""
+        """One `StepScores` for a trace, a list of them for a list; each has one value per step."""
 
 
 class BatchScorer(ABC):
@@ -60,6 +60,7 @@ class BatchScorer(ABC):
         for trace, one in zip(traces, scores, strict=True):
             if len(one.values) != len(trace.steps):
                 raise ModelError(
-                    f"{self.name} gave {len(one.values)} scores for the {len(trace.steps)} steps of trace {trace.id}"
+                    f"{self.name} gave {len(one.values)} scores for the {len(trace.steps)} steps "
+                    f"of trace {trace.id}"
                 )
         return scores

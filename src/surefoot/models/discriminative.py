@@ -1,24 +1,25 @@
 """Scorers with a head on the token that ends each step: PRMs, and ORMs read step by step.
 
-The checkpoint is a plain transformers `...ForTokenClassification` with two labels (label 1 is "right"), so other tools
-can read it; `contract.json` beside it says how traces are written and what the scores mean. The body runs once over a
-trace and the head only at the slots.
+The checkpoint is a plain transformers `...ForTokenClassification` with two labels (label 1 is
+"right"), so other tools can read it; `contract.json` beside it says how traces are written and what
+the scores mean. The body runs once over a trace and the head only at the slots.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForTokenClassification
 
 from surefoot.errors import ContractError, ModelError
 from surefoot.models.base import BatchScorer
-from surefoot.models.contract import Contract
+from surefoot.models.contract import CONTRACT_FILE, Contract
 from surefoot.models.render import Rendered, render
+from surefoot.policies.checkpoints import read_checkpoint, whole_folder
 from surefoot.traces.types import StepScores, Trace
 
 TOKENS_PER_BATCH = 8192
@@ -32,6 +33,11 @@ class DiscriminativeModel(BatchScorer):
             raise ContractError(
                 f"{name} has {model.config.num_labels} labels; a step scorer of this kind has two"
             )
+        if not isinstance(getattr(model, "score", None), torch.nn.Linear):
+            raise ContractError(
+                f"{name} is a {type(model).__name__}; a scorer of this kind is a causal language "
+                "model with one linear layer `score` on top"
+            )
         contract.check(tokenizer, getattr(model.config, "max_position_embeddings", None))
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -40,7 +46,7 @@ class DiscriminativeModel(BatchScorer):
 
     @classmethod
     def load(cls, folder: str | Path) -> DiscriminativeModel:
-        """A scorer from a checkpoint folder. No code from the folder runs, and only safetensors are read.
+        """A scorer from a checkpoint folder; only safetensors are read and no code from it runs.
 
         Raises:
             ModelError: the folder is not a readable checkpoint.
@@ -50,38 +56,19 @@ class DiscriminativeModel(BatchScorer):
         if not (folder / "config.json").is_file():
             raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
         contract = Contract.load(folder)
-        try:
-            model, info = AutoModelForTokenClassification.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=False, local_files_only=True
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{folder} cannot be loaded: {error}") from None
-        if missing := sorted(info["missing_keys"]):
-            raise ModelError(
-                f"{folder} lacks weights: {', '.join(missing[:5])}; without them scores would be random"
-            )
-        return cls(model, tokenizer, contract, name=folder.name)
+        model, tokenizer = read_checkpoint(folder, AutoModelForTokenClassification)
+        return cls(model, tokenizer, contract, name=folder.resolve().name)
 
     def save(self, folder: str | Path) -> None:
-        """Write weights, tokenizer and contract; the folder appears under its name only when complete."""
-        folder = Path(folder)
-        partial = folder.with_name(f".{folder.name}.partial")
-        partial.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(partial)
-        self.tokenizer.save_pretrained(partial)
-        self.contract.save(partial)
-        for file in partial.iterdir():
-            folder.mkdir(exist_ok=True)
-            os.replace(file, folder / file.name)
-        partial.rmdir()
+        """Write weights, tokenizer and contract, as `whole_folder` does.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        with whole_folder(folder, last=CONTRACT_FILE) as partial:
+            self.model.save_pretrained(partial)
+            self.tokenizer.save_pretrained(partial)
+            self.contract.save(partial)
 
     def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
         """The scores of each trace; equal traces are computed once."""
@@ -106,16 +93,18 @@ class DiscriminativeModel(BatchScorer):
     @torch.inference_mode()
     def _forward(self, batch: list[Rendered]) -> list[list[float]]:
         ids, rows, columns = pad(batch)
-        hidden = self.model.base_model(input_ids=ids).last_hidden_state
-        logits = self.model.score(hidden[rows, columns]).float()
-        right = torch.softmax(logits, -1)[:, 1]
-        return [part.tolist() for part in right.split([len(one.slots) for one in batch])]
+        device = self.model.device
+        hidden = self.model.base_model(input_ids=ids.to(device), use_cache=False).last_hidden_state
+        logits = self.model.score(hidden[rows.to(device), columns.to(device)]).float()
+        right = iter(torch.softmax(logits, -1)[:, 1].tolist())
+        return [list(islice(right, len(one.slots))) for one in batch]
 
 
 def pad(batch: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Right-padded ids (B, T), and the row and column of every slot, trace by trace.
 
-    Attention is causal, so what stands to the right of a slot cannot change its score and padding needs no mask.
+    Attention is causal, so what stands to the right of a slot cannot change its score and padding
+    needs no mask.
     """
     ids = torch.zeros(len(batch), max(len(one.ids) for one in batch), dtype=torch.long)
     for row, one in enumerate(batch):

@@ -35,9 +35,10 @@ BUILT_IN: Mapping[str, Callable[[], RewardModel]] = {
 
 
 def load(source: str | Path) -> RewardModel:
-    """A reward model from a built-in name (`arithmetic`, `length`, `random`) or a checkpoint folder.
+    """A reward model: a built-in (`arithmetic`, `length`, `random`) or a checkpoint folder.
 
-    A checkpoint folder holds the model's own files (`config.json`, safetensors, tokenizer) and a `contract.json`.
+    A checkpoint folder holds the model's own files (`config.json`, safetensors, tokenizer) and a
+    `contract.json`.
 
     Raises:
         ModelError: there is no such built-in and no such folder, or the folder is not a checkpoint.
@@ -48,7 +49,9 @@ def load(source: str | Path) -> RewardModel:
     folder = Path(source)
     if not folder.is_dir():
         names = ", ".join(sorted(BUILT_IN))
-        raise ModelError(f"no model {str(source)!r}: it is neither a folder nor one of the built-ins ({names})")
+        raise ModelError(
+            f"no model {str(source)!r}: it is neither a folder nor one of the built-ins ({names})"
+        )
     from surefoot.models.discriminative import DiscriminativeModel
 
     return DiscriminativeModel.load(folder)

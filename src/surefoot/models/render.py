@@ -13,7 +13,8 @@ from surefoot.traces.types import Trace
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Token ids of a trace, shape (T,), one slot for each step, shape (S,), and where the first step starts."""
+    """Token ids of a trace, shape (T,), one slot for each step, shape (S,), and where the first
+    step starts."""
 
     ids: list[int]
     slots: list[int]
@@ -24,13 +25,21 @@ def render(traces: Sequence[Trace], contract: Contract, tokenizer: Tokenizer) ->
     """Each trace as the contract writes it.
 
     Raises:
-        ModelError: a trace is longer than the contract allows.
+        ModelError: a trace is longer than the contract allows, or a step has an observation, which
+            no contract writes yet.
     """
+    for trace in traces:
+        for i, step in enumerate(trace.steps):
+            if step.observation is not None:
+                raise ModelError(
+                    f"step {i} of trace {trace.id} has an observation, which the model would not "
+                    "see; put what it is to read into the text of the step"
+                )
     encoded = contract.layout.encode([(t.problem, t.texts) for t in traces], tokenizer)
     for trace, one in zip(traces, encoded, strict=True):
         if len(one.ids) > contract.max_tokens:
             raise ModelError(
-                f"trace {trace.id} has {len(one.ids)} tokens in {len(trace.steps)} steps, the contract allows "
-                f"{contract.max_tokens}; shorten it or use a model with more room"
+                f"trace {trace.id} has {len(one.ids)} tokens in {len(trace.steps)} steps, the "
+                f"contract allows {contract.max_tokens}; shorten it or use a model with more room"
             )
     return [Rendered(one.ids, one.ends, one.start) for one in encoded]

@@ -42,15 +42,15 @@ def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
         )
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder} cannot be loaded: {error}") from None
-    for what, keys in (("lacks", "missing_keys"), ("has no place for", "unexpected_keys")):
+    kind = type(model).__name__
+    for keys, what in (
+        ("missing_keys", f"it lacks weights of a {kind}, which would be made up"),
+        ("unexpected_keys", f"a {kind} has no place for weights it holds"),
+    ):
         if names := sorted(info[keys]):
-            more = ", ..." if len(names) > 5 else ""
-            raise ModelError(
-                f"{folder}: {type(model).__name__} {what} {len(names)} weights of the checkpoint: "
-                f"{', '.join(names[:5])}{more}; with weights left out or made up, what it says "
-                "would mean nothing"
-            )
-    tokenizer = _tokenizer(folder)
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            raise ModelError(f"{folder}: {what}: {', '.join(names[:5])}{more}")
+    tokenizer = read_tokenizer(folder)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise ModelError(
             f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the model "
@@ -59,7 +59,7 @@ def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _tokenizer(folder: Path) -> Any:
+def read_tokenizer(folder: Path) -> Any:
     """The tokenizer exactly as its files say.
 
     `AutoTokenizer` takes the class that belongs to the model's architecture, and such a class may
