@@ -146,7 +146,7 @@ def paired_rows(summary: Summary) -> Iterator[Row]:
             (
                 Cell(str(pair["n"])),
                 Cell(points(pair["difference"]["mean"]), interval(pair["difference"])),
-                Cell(p_value(pair["p_value"])),
+                Cell(p_value(pair["p_value"]).removeprefix("p = ")),
                 Cell(words[tone]),
             ),
         )

@@ -7,6 +7,7 @@ one page.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from surefoot.reports.svg import INK, MUTED, ORM, PRM, canvas, to_svg
@@ -43,7 +44,7 @@ DRAWN = (
 _FAMILY: Mapping[Family, str] = {"prm": PRM, "orm": ORM, "control": MUTED}
 _DASHES: Mapping[Family, str] = {"prm": "-", "orm": "--", "control": ":"}
 _MARKERS = "osD^vPX"
-_LABEL_GAP = 0.058
+_LABEL_GAP = 0.056
 
 
 def curve(summary: Summary, figure: str, *, prefix: str, title: str) -> str:
@@ -86,7 +87,7 @@ def first_error_bars(summary: Summary, *, prefix: str, title: str) -> str:
             colour = _FAMILY[method(name).family]
             mean, low, high = (100 * found[part] for part in ("mean", "low", "high"))
             axes.barh(place, mean, height=0.55, color=colour, alpha=0.8)
-            axes.plot([low, high], [place, place], color=INK, linewidth=1.4)
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.4, marker="|")
             axes.annotate(
                 percent(found["mean"]),
                 (max(high, mean), place),
@@ -129,19 +130,15 @@ def _marker(name: str, names: Sequence[str]) -> str:
 def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
     """Write each name right of its line's end, moved apart where they would overlap."""
     low, high = axes.get_ylim()
-    heights = {name: (y - low) / (high - low) for name, (_, y) in ends.items()}
-    below = -1.0
-    for name in sorted(heights, key=lambda one: heights[one]):
-        below = heights[name] = max(heights[name], below + _LABEL_GAP)
-    above = 1.0 + _LABEL_GAP
-    for name in sorted(heights, key=lambda one: -heights[one]):
-        above = heights[name] = min(heights[name], above - _LABEL_GAP)
+    names = sorted(ends, key=lambda name: ends[name][1])
+    heights = [(ends[name][1] - low) / (high - low) for name in names]
+    places = dict(zip(names, _spread(heights), strict=True))
     for name, (x, y) in ends.items():
         family = method(name).family
         axes.annotate(
             method(name).label,
             (x, y),
-            xytext=(1.05, heights[name]),
+            xytext=(1.05, places[name]),
             textcoords="axes fraction",
             va="center",
             color=_FAMILY[family],
@@ -156,3 +153,18 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
             },
             annotation_clip=False,
         )
+
+
+def _spread(heights: Sequence[float]) -> list[float]:
+    """The ascending heights moved as little as can be, so that all lie `_LABEL_GAP` apart.
+
+    Neighbours that would overlap form a block around their mean (isotonic regression).
+    """
+    blocks: list[list[float]] = []
+    for i, height in enumerate(heights):
+        blocks.append([height - i * _LABEL_GAP])
+        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    centres = [fmean(block) for block in blocks for _ in block]
+    return [centre + i * _LABEL_GAP for i, centre in enumerate(centres)]

@@ -31,7 +31,7 @@ _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "surefoot",
     "text.parse_math": False,
-    "font.size": 9.5,
+    "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
@@ -45,7 +45,7 @@ _SETTINGS = {
 
 
 @contextmanager
-def canvas(height: float = 3.9) -> Iterator[tuple[Figure, Axes]]:
+def canvas(height: float = 3.8) -> Iterator[tuple[Figure, Axes]]:
     """A picture and its axes under our settings, whatever those of the user are."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -53,7 +53,7 @@ def canvas(height: float = 3.9) -> Iterator[tuple[Figure, Axes]]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        picture = Figure(figsize=(5.4, height), layout="constrained")
+        picture = Figure(figsize=(5.0, height), layout="constrained")
         yield picture, picture.add_subplot()
 
 

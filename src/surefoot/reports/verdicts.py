@@ -13,14 +13,16 @@ from typing import Any, Literal
 from surefoot.reports.words import (
     ARGMAX_BY_PRM,
     Summary,
+    at,
     figure_of,
     interval,
     method,
     methods_of,
     p_value,
-    percent,
     points,
+    share,
     sizes_of,
+    unbroken,
 )
 
 HEADLINE_PAIRS = (("prm_vote", "majority"), ("prm_vote", "orm_vote"), ("prm_logprob", "logprob"))
@@ -32,6 +34,8 @@ FIGURES: Mapping[str, str] = {
 }
 """The figures of best-of-N and their names for people; of the last, less is better."""
 
+_ROUNDING = 1e-9
+
 Tone = Literal["better", "same", "worse"]
 
 
@@ -41,14 +45,6 @@ class Verdict:
 
     tone: Tone
     text: str
-
-
-@dataclass(frozen=True)
-class Harm:
-    """Where a method of the PRM stands below majority: its label and one line per N."""
-
-    label: str
-    lines: tuple[str, ...]
 
 
 def tone(pair: Mapping[str, Any]) -> Tone:
@@ -65,15 +61,15 @@ def title(summary: Summary) -> str:
     ours, theirs = (figure_of(summary, name, n, "accuracy") for name in ("prm_vote", "majority"))
     pair = _pair(summary, "prm_vote", "majority", n, "accuracy")
     if ours is None or theirs is None or pair is None:
-        return f"The vote weighed by step rewards was not compared with majority at N = {n}"
-    a, b = percent(ours["mean"]), percent(theirs["mean"])
+        return f"The vote weighed by step rewards was not compared with majority at {at(n)}"
+    a, b = share(ours), share(theirs)
     return {
-        "better": f"With {n} candidates, a vote weighed by step rewards is right in {a} % of "
-        f"problems; a plain majority in {b} %",
+        "better": f"With {n} candidates, a vote weighed by step rewards is right in {a} of "
+        f"problems; a plain majority in {b}",
         "same": f"With {n} candidates, no difference was shown between a vote weighed by step "
-        f"rewards ({a} % right) and a plain majority ({b} %)",
+        f"rewards ({a} right) and a plain majority ({b})",
         "worse": f"With {n} candidates, step rewards did harm: the vote they weigh is right in "
-        f"{a} % of problems, a plain majority in {b} %",
+        f"{a} of problems, a plain majority in {b}",
     }[tone(pair)]
 
 
@@ -88,24 +84,27 @@ def headline(summary: Summary) -> list[Verdict]:
     ]
 
 
-def harms(summary: Summary) -> list[Harm]:
-    """Every PRM method that is less often right than majority, and at which N."""
-    found = []
+def harms(summary: Summary) -> list[str]:
+    """A line for every PRM method that is less often right than majority: at which N, and by how
+    much at the largest of them."""
+    lines = []
     for name in methods_of(summary):
         if method(name).family != "prm":
             continue
-        lines = []
+        below = []
         for n in sizes_of(summary):
             ours, theirs = (figure_of(summary, one, n, "accuracy") for one in (name, "majority"))
-            if ours and theirs and ours["mean"] < theirs["mean"] - 1e-9:
-                apart = "" if ours["high"] < theirs["low"] else ", intervals overlap"
-                lines.append(
-                    f"N = {n}: {percent(ours['mean'])} % {interval(ours)} against "
-                    f"{percent(theirs['mean'])} % {interval(theirs)}{apart}"
-                )
-        if lines:
-            found.append(Harm(method(name).label, tuple(lines)))
-    return found
+            if ours and theirs and ours["mean"] < theirs["mean"] - _ROUNDING:
+                below.append((n, ours, theirs))
+        if below:
+            n, ours, theirs = below[-1]
+            where = ", ".join(str(one) for one, _, _ in below)
+            apart = "" if ours["high"] < theirs["low"] else "; the intervals overlap"
+            lines.append(
+                f"{method(name).label}, below majority at {at(where)}. At {at(n)}: "
+                f"{share(ours, ends=True)} against {share(theirs, ends=True)}{apart}."
+            )
+    return lines
 
 
 def over_optimised(summary: Summary) -> list[Verdict]:
@@ -117,7 +116,7 @@ def over_optimised(summary: Summary) -> list[Verdict]:
         if not curve:
             continue
         (best_n, best), (last_n, last) = max(curve, key=lambda row: row[1]["mean"]), curve[-1]
-        start = f"{method(name).label}: {percent(best['mean'])} % right at its best, N = {best_n}"
+        start = f"{method(name).label}: {share(best)} right at its best, {at(best_n)}"
         fall = last["mean"] - best["mean"]
         if best_n == last_n:
             found.append(Verdict("better", f"{start}, the largest N: it does not fall."))
@@ -127,8 +126,7 @@ def over_optimised(summary: Summary) -> list[Verdict]:
         found.append(
             Verdict(
                 "worse" if apart else "same",
-                f"{start}, and {percent(last['mean'])} % at N = {last_n}: {points(fall)} points, "
-                f"{sure}.",
+                f"{start}, and {share(last)} at {at(last_n)}: {points(fall)} points, {sure}.",
             )
         )
     return found
@@ -139,21 +137,18 @@ def _verdict(summary: Summary, name: str, against: str, n: int, figure: str) -> 
     ours, theirs = (figure_of(summary, one, n, figure) for one in (name, against))
     pair = _pair(summary, name, against, n, figure)
     if ours is None or theirs is None or pair is None:
-        missing = f"{a} against {b}, {FIGURES[figure]}: not compared at N = {n}."
+        missing = f"{a} against {b}, {FIGURES[figure]}: not compared at {at(n)}."
         return Verdict("same", missing)
     if figure == "flawed_share":
         said = (
-            f"Of the right answers of {a}, {percent(ours['mean'])} % rest on a flawed chain; of "
-            f"those of {b}, {percent(theirs['mean'])} %"
+            f"Of the right answers of {a}, {share(ours)} rest on a flawed chain; of "
+            f"those of {b}, {share(theirs)}"
         )
     else:
-        said = (
-            f"{a} is {FIGURES[figure]} in {percent(ours['mean'])} % of problems, {b} in "
-            f"{percent(theirs['mean'])} %"
-        )
+        said = f"{a} is {FIGURES[figure]} in {share(ours)} of problems, {b} in {share(theirs)}"
     measured = (
-        f"{points(pair['difference']['mean'])} points {interval(pair['difference'])}, "
-        f"{p_value(pair['p_value'])}"
+        f"{points(pair['difference']['mean'])} points {unbroken(interval(pair['difference']))}, "
+        f"{unbroken(p_value(pair['p_value']))}"
     )
     verdict = tone(pair)
     outcome = {

@@ -88,8 +88,24 @@ def figure_of(summary: Summary, name: str, n: int, figure: str) -> Estimated | N
 
 
 def percent(share: float) -> str:
-    """A share in percent, such as `76.7`."""
+    """A share in percent without the sign, such as `76.7`."""
     return f"{100 * share:.1f}"
+
+
+def share(estimate: Estimated, *, ends: bool = False) -> str:
+    """A share in percent as one unbroken word, such as `76.7 %` or `76.7 % [70.1, 82.9]`."""
+    words = f"{percent(estimate['mean'])} % {interval(estimate) if ends else ''}"
+    return unbroken(words.strip())
+
+
+def at(n: int | str) -> str:
+    """`N = 64`, unbroken."""
+    return unbroken(f"N = {n}")
+
+
+def unbroken(text: str) -> str:
+    """The text with no place to break a line."""
+    return text.replace(" ", "\u00a0")
 
 
 def interval(estimate: Estimated) -> str:
