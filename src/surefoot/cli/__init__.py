@@ -18,6 +18,7 @@ from surefoot.cli.say import Common, note
 from surefoot.errors import SurefootError, UsageError
 
 VERBS = {
+    "demo": ("surefoot.cli.demo:demo", "The whole loop on a built-in world, with a report."),
     "score": ("surefoot.cli.score:score", "Score the steps of traces with a model."),
     "convert": ("surefoot.cli.convert:convert", "Turn trace files of one format into another."),
     "eval": ("surefoot.cli.evaluate:app", "Measure a model on a benchmark."),

@@ -1,7 +1,8 @@
 """Muon for weight matrices, AdamW for everything else, as one optimizer.
 
-Muon (Jordan et al. 2024; torch.optim.Muon) orthogonalises the update of each hidden matrix and learns small models from
-scratch in markedly fewer updates. Embeddings, heads, norms and biases keep AdamW.
+Muon (Jordan et al. 2024; torch.optim.Muon) orthogonalises the update of each hidden matrix and
+learns small models from scratch in markedly fewer updates. Embeddings, heads, norms and biases keep
+AdamW.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Train a policy to write steps as the traces it is shown do: plain next-token cross-entropy on the steps."""
+"""Train a policy to write steps as the traces it is shown do: plain next-token cross-entropy on the
+steps.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def train_policy(
     layout: Layout | None = None,
     on_update: OnUpdate | None = None,
 ) -> LocalPolicy:
-    """A policy from scratch, saved in `out`. The problem is read, not learned; the steps and the end are learned."""
+    """A policy from scratch, saved in `out`. The problem is read, not learned; the steps and the
+    end are learned.
+    """
     if not traces:
         raise UsageError("there are no traces to learn from")
     layout = layout or Layout()
@@ -38,7 +42,15 @@ def train_policy(
     rows = [
         {"input_ids": [*one.ids, tokenizer.eos_token_id], "start": one.start} for one in encoded
     ]
-    fit(model, rows, _collate, _loss, config, scratch=out / "unfinished", on_update=on_update)
+    fit(
+        model,
+        rows,
+        _collate,
+        _loss,
+        config,
+        scratch=out.with_name(f".{out.name}.training"),
+        on_update=on_update,
+    )
     policy = LocalPolicy(model, tokenizer, layout, name=out.name)
     policy.save(out)
     return policy

@@ -1,12 +1,13 @@
 """Train a reward model on labelled steps (a PRM) or on outcomes (an ORM).
 
-The body is that of a causal language model; a two-class head reads the token that ends each step. The loss is
-cross-entropy between the label and the head's softmax,
+The body is that of a causal language model; a two-class head reads the token that ends each step.
+The loss is cross-entropy between the label and the head's softmax,
 
     loss = -(1/M) sum_m [ y_m log p_m + (1 - y_m) log (1 - p_m) ],
 
-over the M labelled positions of a batch (Lightman et al. 2023, arXiv:2305.20050; Cobbe et al. 2021, arXiv:2110.14168,
-for outcomes). y may be any number in [0, 1]. Steps without a label have no part in it.
+over the M labelled positions of a batch (Lightman et al. 2023, arXiv:2305.20050; Cobbe et al. 2021,
+arXiv:2110.14168, for outcomes). y may be any number in [0, 1]. Steps without a label have no part
+in it.
 """
 
 from __future__ import annotations
@@ -35,14 +36,16 @@ class LabelRule:
     """How labels become targets."""
 
     target: Target = "steps"
-    """`steps` learns step labels; `outcome` learns, at the last step, whether the answer is right."""
+    """`steps` learns step labels; `outcome` learns, at the last step, whether the answer is right.
+    """
     source: str | None = None
     """Which source of step labels to learn; None takes the first of each trace."""
     neutral: bool | None = True
     """Whether a neutral step counts as right, as wrong (False), or not at all (None)."""
     whole_steps: bool = True
     """Put a step's target on all of its tokens, not only on the one that ends it (as in VersaPRM,
-    arXiv:2502.06737, with `label_last_n` at its full length). Scores are read at the end in any case."""
+    arXiv:2502.06737, with `label_last_n` at its full length). Scores are read at the end in any
+    case."""
 
 
 def step_targets(labels: StepLabels, rule: LabelRule) -> list[float | None]:
@@ -102,7 +105,15 @@ def train_reward_model(
         if any(t is not None for t in row)
     ]
     model = _with_head(base, config.seed)
-    fit(model, rows, _collate, _loss, config, scratch=out / "unfinished", on_update=on_update)
+    fit(
+        model,
+        rows,
+        _collate,
+        _loss,
+        config,
+        scratch=out.with_name(f".{out.name}.training"),
+        on_update=on_update,
+    )
     scorer = DiscriminativeModel(model, tokenizer, contract, name=out.name)
     scorer.save(out)
     return scorer
@@ -135,7 +146,9 @@ def _collate(rows: list[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
     ids = torch.zeros(len(rows), max(len(row["input_ids"]) for row in rows), dtype=torch.long)
     for i, row in enumerate(rows):
         ids[i, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-    marks = [(i, position, target) for i, row in enumerate(rows) for position, target in row["marks"]]
+    marks = [
+        (i, position, target) for i, row in enumerate(rows) for position, target in row["marks"]
+    ]
     at_rows, at_columns, targets = zip(*marks, strict=True)
     return {
         "input_ids": ids,

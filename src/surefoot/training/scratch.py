@@ -1,4 +1,6 @@
-"""Models and tokenizers that start from nothing: small, of a stock architecture, saved like any other checkpoint."""
+"""Models and tokenizers that start from nothing: small, of a stock architecture, saved like any
+other checkpoint.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The training loop that policies and reward models share: transformers' Trainer with our optimizer and schedule."""
+"""The training loop that policies and reward models share: transformers' Trainer with our optimizer
+and schedule.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class TrainConfig:
     num_updates: int = 1000
     batch_size: int = 16
     optimizer: str = "muon"
-    """`muon` (matrices by Muon, the rest by AdamW) for models from scratch; `adamw` for tuning pretrained ones."""
+    """`muon` (matrices by Muon, the rest by AdamW) for models from scratch; `adamw` for tuning
+    pretrained ones.
+    """
     lr: float = 0.01
     """Of Muon's matrices, or of everything under AdamW."""
     other_lr: float = 6e-3
@@ -67,8 +71,8 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train a model in place on rows that hold `input_ids`; gives the logged losses.
 
-    Checkpoints go to `scratch`; if it holds some from an interrupted run of the same settings, training goes on from
-    the last. The folder is removed at the end.
+    Checkpoints go to `scratch`; if it holds some from an interrupted run of the same settings,
+    training goes on from the last. The folder is removed at the end.
     """
     arguments = TrainingArguments(
         output_dir=str(scratch),

@@ -1,0 +1,209 @@
+"""What the demo's worker processes do. Each function reads and writes files and gives back a small
+report.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import chain
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+from surefoot.demo.config import POLICY_BATCH, REWARD_BATCH, DemoConfig
+from surefoot.policies.base import Continuation, Prefix, Sampling
+from surefoot.traces.store import read_traces, write_traces
+from surefoot.traces.types import Trace
+from surefoot.worlds.base import Problem
+from surefoot.worlds.last_digit import Authors, LastDigit
+
+LAYOUT_POSITIONS = 512
+
+HOT = 1.5
+"""Temperature at which the policy makes the slips that it rarely makes at 1, so that the reward
+models have seen them before best-of-N goes looking for them."""
+
+_progress: Queue[tuple[str, int, int]] | None = None
+
+
+def start(progress: Queue[tuple[str, int, int]]) -> None:
+    """Make a process ready: one thread, quiet libraries, a way to report progress."""
+    global _progress
+    _progress = progress
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(1)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def report(stage: str, done: int, total: int) -> None:
+    """Tell the main process how far a stage is."""
+    if _progress is not None:
+        _progress.put((stage, done, total))
+
+
+def measured(work: Callable[..., None], options: dict[str, Any]) -> tuple[int, float]:
+    """Do some work; gives this process's number and the most memory it has held, in MB."""
+    work(**options)
+    return os.getpid(), peak_rss_mb()
+
+
+def peak_rss_mb() -> float:
+    """The most memory this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def train_policy(config: DemoConfig, folder: Path) -> None:
+    """Train the policy on chains of simulated authors, each on a problem of its own."""
+    from surefoot.training.policy import train_policy as train
+    from surefoot.training.scratch import Shape
+    from surefoot.training.trainer import TrainConfig
+
+    world, authors = LastDigit(), Authors()
+    rng = random.Random(f"authors {config.seed}")
+    problems = _problems(config)[: config.author_chains]
+    traces = [world.trace(p, authors.draw(rng).solve(p, rng)) for p in problems]
+    train(
+        traces,
+        folder,
+        shape=Shape(num_layers=2, max_positions=LAYOUT_POSITIONS),
+        config=TrainConfig(
+            num_updates=config.policy_updates, batch_size=POLICY_BATCH, seed=config.seed
+        ),
+        on_update=lambda done, total, _: report("policy", done, total),
+    )
+
+
+def sample(
+    policy: Path, out: Path, *, config: DemoConfig, first: int, last: int, n: int, hot: int
+) -> None:
+    """`n` chains of the policy on each of the problems `first` to `last`, every step labelled
+    exactly, and `hot` more at a higher temperature.
+
+    Each trace keeps its log-probability under the policy. Chains without a single step are left
+    out.
+    """
+    from surefoot.policies.local import LocalPolicy
+
+    world = LastDigit()
+    problems = _problems(config)[first:last]
+    writer = LocalPolicy.load(policy)
+    prefixes = [Prefix(problem.text) for problem in problems]
+    seed = config.seed * 1_000_003 + first
+    cool = writer.continue_prefixes(prefixes, n, seed=seed, sampling=_sampling(1.0))
+    warm: list[list[Continuation]] = [[] for _ in problems]
+    if hot:
+        warm = writer.continue_prefixes(prefixes, hot, seed=seed, sampling=_sampling(HOT))
+    traces = []
+    for problem, *found in zip(problems, cool, warm, strict=True):
+        for one in chain(*found):
+            if one.steps:
+                trace = world.trace(problem, one.steps)
+                meta = {"logprob": one.logprob, "num_tokens": one.num_tokens}
+                traces.append(replace(trace, meta=meta))
+    write_traces(out, traces)
+
+
+def train_reward(
+    kind: str,
+    base: Path,
+    data: Sequence[Path],
+    folder: Path,
+    *,
+    updates: int,
+    seed: int,
+    stage: str,
+) -> None:
+    """Train a PRM (`kind` "prm") or an ORM on the distinct chains of some files, from `base`."""
+    from surefoot.models.contract import Contract
+    from surefoot.policies.checkpoints import read_tokenizer
+    from surefoot.training.reward import LabelRule, train_reward_model
+    from surefoot.training.trainer import TrainConfig
+
+    tokenizer = read_tokenizer(base)
+    process = kind == "prm"
+    contract = Contract.for_tokenizer(
+        tokenizer,
+        meaning="step-correct" if process else "value",
+        aggregate="product" if process else "last",
+        max_tokens=LAYOUT_POSITIONS,
+    )
+    train_reward_model(
+        list(_distinct(data)),
+        folder,
+        base=base,
+        contract=contract,
+        tokenizer=tokenizer,
+        rule=LabelRule(target="steps" if process else "outcome"),
+        config=TrainConfig(
+            num_updates=updates,
+            batch_size=REWARD_BATCH,
+            lr=0.005,
+            other_lr=3e-3,
+            seed=seed,
+        ),
+        on_update=lambda done, total, _: report(stage, done, total),
+    )
+
+
+def score(models: Sequence[Path], data: Path, out: Path) -> None:
+    """The traces of a file with the scores of each model added, signed with the folder's name."""
+    from surefoot.models.discriminative import DiscriminativeModel
+
+    traces = list(read_traces(data))
+    for folder in models:
+        scores = DiscriminativeModel.load(folder).score(traces)
+        traces = [t.with_scores(s) for t, s in zip(traces, scores, strict=True)]
+    write_traces(out, traces)
+
+
+def _sampling(temperature: float) -> Sampling:
+    return Sampling(temperature=temperature, max_new_tokens=200)
+
+
+@cache
+def _problems(config: DemoConfig) -> list[Problem]:
+    """Every problem of a run."""
+    return LastDigit().problems(config.num_problems, seed=config.seed)
+
+
+def _distinct(files: Sequence[Path]) -> Iterator[Trace]:
+    seen: set[str] = set()
+    for file in files:
+        for trace in read_traces(file):
+            if trace.id not in seen:
+                seen.add(trace.id)
+                yield trace
+
+
+def choose_hard(scored: Path, control: Path, hard: Path, *, model: str, n: int, seed: int) -> None:
+    """From each problem's distinct chains, keep those the model likes best, and as many at random.
+
+    Of the `n` chains two thirds are the model's favourites, the rest are drawn from the others, so
+    that it is not shown its favourites alone. The control gets `n` chains drawn at random.
+    """
+    rng = random.Random(f"hard {seed}")
+    groups: dict[str, dict[str, Trace]] = {}
+    for trace in read_traces(scored):
+        groups.setdefault(trace.problem, {})[trace.id] = replace(trace, scores=trace.scores)
+    liked, drawn = [], []
+    for group in groups.values():
+        chains = sorted(group.values(), key=lambda t: (-_reward(t, model), t.id))
+        favourites = chains[: -(-2 * n // 3)]
+        others = chains[len(favourites) :]
+        liked += favourites + rng.sample(others, min(len(others), n - len(favourites)))
+        drawn += rng.sample(chains, min(len(chains), n))
+    write_traces(hard, liked)
+    write_traces(control, drawn)
+
+
+def _reward(trace: Trace, model: str) -> float:
+    return next(s for s in trace.scores if s.model == model).aggregate("product")
