@@ -132,6 +132,18 @@ def test_a_control_that_was_not_measured_keeps_an_empty_row(summary):
     assert flawed == ["PRM vote", "25.0 [20.0, 30.0]", "25.0 [20.0, 30.0]", "–"]
 
 
+def test_the_control_arm_of_a_long_run_has_its_rows_and_is_explained(summary):
+    assert "PRM control" not in render_report(summary, [])
+    summary["prm-control"] = summary["prm"]
+    summary["best_of_n"]["prm-control_vote"] = summary["best_of_n"]["prm_product"]
+    page = Page(render_report(summary, []))
+    labels = [row[0] for row in page.cells if row]
+    assert labels.index("PRM product") + 1 == labels.index("PRM control vote")
+    assert page.row("PRM control")[1] == "60.0 [55.0, 65.0]"
+    assert "as many of the new chains drawn at random" in "".join(page.text)
+    assert "".join(page.text).count("below majority") == 1  # its harm is not the PRM's
+
+
 def test_harm_is_loud_and_absent_where_there_is_none(summary):
     assert "<strong>Does harm</strong>" in render_report(summary, [])
     del summary["best_of_n"]["prm_product"]

@@ -119,5 +119,5 @@ def test_sizes_are_numbers_in_order(summary):
 
 def test_an_unknown_method_keeps_its_name_and_finds_its_family():
     assert method("prm_geometric").label == "prm_geometric"
-    families = [method(name).family for name in ("prm_geometric", "orm_min", "length", "majority")]
-    assert families == ["prm", "orm", "control", "control"]
+    names = ("prm_geometric", "prm-control_geometric", "orm_min", "length", "majority")
+    assert [method(one).family for one in names] == ["prm", "arm", "orm", "control", "control"]

@@ -41,8 +41,8 @@ DRAWN = (
 )
 """The methods that a curve shows; the table has all."""
 
-_FAMILY: Mapping[Family, str] = {"prm": PRM, "orm": ORM, "control": MUTED}
-_DASHES: Mapping[Family, str] = {"prm": "-", "orm": "--", "control": ":"}
+_FAMILY: Mapping[Family, str] = {"prm": PRM, "arm": MUTED, "orm": ORM, "control": MUTED}
+_DASHES: Mapping[Family, str] = {"prm": "-", "arm": ":", "orm": "--", "control": ":"}
 _MARKERS = "osD^vPX"
 _LABEL_GAP = 0.056
 
@@ -106,7 +106,7 @@ def first_error_bars(summary: Summary, *, prefix: str, title: str) -> str:
 
 def _line(axes: Axes, name: str, rows: Sequence[tuple[int, Estimated]], marker: str) -> None:
     family = method(name).family
-    colour, strong = _FAMILY[family], family != "control"
+    colour, strong = _FAMILY[family], family in ("prm", "orm")
     xs = [n for n, _ in rows]
     low, mean, high = ([100 * row[part] for _, row in rows] for part in ("low", "mean", "high"))
     axes.fill_between(xs, low, high, color=colour, alpha=0.1 if strong else 0.05, linewidth=0)

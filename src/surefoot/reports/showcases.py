@@ -81,7 +81,7 @@ def verdict(trace: Trace) -> list[Chip]:
 
 def name_of(scores: StepScores) -> str:
     """The model of some scores as people call it."""
-    names = {"prm": "PRM", "orm": "ORM"}
+    names = {"prm": "PRM", "prm-control": "PRM control", "orm": "ORM"}
     return names.get(scores.model) or visible(scores.model)
 
 

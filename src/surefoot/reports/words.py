@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 Summary: TypeAlias = Mapping[str, Any]
 Estimated: TypeAlias = Mapping[str, float]
-Family = Literal["prm", "orm", "control"]
+Family = Literal["prm", "arm", "orm", "control"]
+"""`arm` is the PRM of a control arm: trained on as many more chains, drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,27 @@ class Method:
     family: Family
 
 
+_BY_PRM: Mapping[str, tuple[str, str]] = {
+    "vote": ("vote", "answers vote, each weighed by the product of its step scores"),
+    "logprob": (
+        "+ log-prob",
+        "highest log of the product plus the policy's own log-probability",
+    ),
+    "product": ("product", "highest product of step scores"),
+    "min": ("minimum", "highest least step score"),
+    "mean": ("mean", "highest mean step score"),
+    "last": ("last", "highest score of the last step"),
+}
+
 METHODS: Mapping[str, Method] = {
-    "prm_vote": Method(
-        "PRM vote", "answers vote, each weighed by the product of its PRM step scores", "prm"
-    ),
-    "prm_logprob": Method(
-        "PRM + log-prob",
-        "highest log of the PRM product plus the policy's own log-probability",
-        "prm",
-    ),
-    "prm_product": Method("PRM product", "highest product of step scores", "prm"),
-    "prm_min": Method("PRM minimum", "highest least step score", "prm"),
-    "prm_mean": Method("PRM mean", "highest mean step score", "prm"),
-    "prm_last": Method("PRM last", "highest score of the last step", "prm"),
+    **{
+        f"prm_{rule}": Method(f"PRM {label}", what, "prm")
+        for rule, (label, what) in _BY_PRM.items()
+    },
+    **{
+        f"prm-control_{rule}": Method(f"PRM control {label}", f"{what}, by the control PRM", "arm")
+        for rule, (label, what) in _BY_PRM.items()
+    },
     "orm_vote": Method("ORM vote", "answers vote, each weighed by its ORM score", "orm"),
     "orm_logprob": Method(
         "ORM + log-prob", "highest log of the ORM score plus the log-probability", "orm"
@@ -58,6 +67,7 @@ ARGMAX_BY_PRM = ("prm_product", "prm_min", "prm_mean", "prm_last")
 
 SCORERS: Mapping[str, str] = {
     "prm": "PRM",
+    "prm-control": "PRM control",
     "orm": "ORM, read step by step",
     "arithmetic": "arithmetic checker",
 }
@@ -65,9 +75,8 @@ SCORERS: Mapping[str, str] = {
 
 def method(name: str) -> Method:
     """The method of that name; one that is not in `METHODS` keeps its name as its label."""
-    family: Family = "prm" if name.startswith("prm") else "control"
-    family = "orm" if name.startswith("orm") else family
-    return METHODS.get(name) or Method(name, "", family)
+    families: Mapping[str, Family] = {"prm": "prm", "prm-control": "arm", "orm": "orm"}
+    return METHODS.get(name) or Method(name, "", families.get(name.split("_")[0], "control"))
 
 
 def methods_of(summary: Summary) -> list[str]:
