@@ -12,3 +12,64 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public data folder ../shared/data is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer():
+    """A byte-level BPE tokenizer learned here; its rules for cutting text are its own."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\d|\n|[^\d\n]+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<pad>", "<end>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(
+        ["Step 1: add 8. 5 + 8 = 13, so the last digit is 3."] * 3, trainer
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
+
+
+@pytest.fixture(scope="session")
+def small_model(small_tokenizer):
+    """Make a small random model: `small_model("qwen2" or "llama", "causal" or "scorer", ...)`.
+
+    Weights are large, so that different texts get clearly different numbers.
+    """
+    import torch
+    import transformers
+
+    def make(family="qwen2", task="causal", *, seed=0, tokenizer=small_tokenizer, **settings):
+        name = {"qwen2": "Qwen2", "llama": "Llama"}[family]
+        ending = {"causal": "ForCausalLM", "scorer": "ForTokenClassification"}[task]
+        config = getattr(transformers, f"{name}Config")(
+            **{
+                "vocab_size": len(tokenizer),
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "max_position_embeddings": 512,
+                "initializer_range": 0.3,
+                "pad_token_id": tokenizer.pad_token_id,
+                "eos_token_id": tokenizer.eos_token_id,
+                "bos_token_id": None,
+                **settings,
+            }
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return getattr(transformers, name + ending)(config).eval()
+
+    return make
