@@ -10,11 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from surefoot.errors import ModelError
 from surefoot.traces.records import storage_errors
+
+_BAD_FILES = (
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What transformers raises for a checkpoint that it cannot make sense of."""
 
 
 def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
@@ -40,7 +51,7 @@ def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
+    except (OSError, *_BAD_FILES) as error:
         raise ModelError(f"{folder} cannot be loaded: {error}") from None
     kind = type(model).__name__
     for keys, what in (

@@ -1,0 +1,334 @@
+"""Scores are those of the plain model, one trace at a time, here and in another process."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForTokenClassification
+
+import surefoot
+from surefoot.errors import ContractError, ModelError, StorageError
+from surefoot.models import discriminative
+from surefoot.models.contract import Contract
+from surefoot.models.discriminative import DiscriminativeModel
+from surefoot.policies import checkpoints
+from surefoot.traces.layout import Layout
+from surefoot.traces.types import Step, Trace
+
+PROBLEM = "Keep only the last digit. Start with 5. Step 1: add 8."
+TRACES = [
+    Trace(PROBLEM, ["Step 1: add 8. 5 + 8 = 13, so the last digit is 3.", "The answer is 3."]),
+    Trace("?", ["1"]),
+    Trace("\0 <end> ки", ["<|im_end|>\n\n<pad>", "\n1", "Step 1:\n"]),
+    Trace(PROBLEM, [f"{i} + {i} = {2 * i}." for i in range(12)]),
+    Trace(PROBLEM, ["Step 1: add 8. 5 + 8 = 14, so the last digit is 4.", "The answer is 4."]),
+]
+LAYOUT = Layout("\n\n", " ки\n")
+
+
+def make(small_model, tokenizer, family="qwen2", **contract):
+    model = small_model(family, "scorer")
+    agreed = Contract.for_tokenizer(tokenizer, LAYOUT, **{"max_tokens": 512, **contract})
+    return DiscriminativeModel(model, tokenizer, agreed, name="small")
+
+
+@pytest.fixture
+def scorer(small_model, small_tokenizer):
+    return make(small_model, small_tokenizer)
+
+
+@pytest.fixture
+def folder(scorer, tmp_path):
+    scorer.save(tmp_path / "prm")
+    return tmp_path / "prm"
+
+
+def plain_scores(model, tokenizer, trace):
+    """All logits of one trace alone, read where each step's pieces end."""
+    backend = tokenizer.backend_tokenizer
+    backend.encode_special_tokens = True
+
+    def ids_of(text):
+        return backend.encode(text, add_special_tokens=False).ids
+
+    ids, slots = ids_of(trace.problem) + ids_of(LAYOUT.problem_end), []
+    for step in trace.steps:
+        ids += ids_of(step.text) + ids_of(LAYOUT.step_end)
+        slots.append(len(ids) - 1)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids])).logits[0]
+    return [1 / (1 + float(torch.exp(logits[s, 0] - logits[s, 1]))) for s in slots]
+
+
+@pytest.mark.parametrize("family", ["qwen2", "llama"])
+@pytest.mark.parametrize("tokens_per_batch", [1, 60, 8192])
+def test_a_batch_scores_as_one_trace_at_a_time(
+    small_model, small_tokenizer, tmp_path, monkeypatch, family, tokens_per_batch
+):
+    monkeypatch.setattr(discriminative, "TOKENS_PER_BATCH", tokens_per_batch)
+    scorer = make(small_model, small_tokenizer, family)
+    scorer.save(tmp_path / "prm")
+    plain = AutoModelForTokenClassification.from_pretrained(tmp_path / "prm").eval()
+    order = [3, 0, 4, 0, 2, 1, 3]
+    scores = scorer.score([TRACES[i] for i in order])
+    for i, one in zip(order, scores, strict=True):
+        assert one.values == pytest.approx(
+            plain_scores(plain, small_tokenizer, TRACES[i]), abs=1e-5
+        )
+    assert scores[0] == scores[6]
+    everything = [value for one in scores for value in one.values]
+    assert max(everything) - min(everything) > 0.2
+
+
+def test_scores_are_signed_by_the_contract(small_model, small_tokenizer):
+    scorer = make(small_model, small_tokenizer, meaning="value", aggregate="last", threshold=0.3)
+    one = scorer.score(TRACES[0])
+    assert (one.model, one.kind, one.default_aggregate, one.threshold) == (
+        "small",
+        "value",
+        "last",
+        0.3,
+    )
+    assert scorer.score([]) == []
+
+
+def test_a_new_process_scores_the_same(scorer, tmp_path):
+    scorer.save(tmp_path / "prm")
+    program = (
+        "import json, sys, surefoot\n"
+        "traces = [surefoot.Trace(p, s) for p, s in json.loads(sys.stdin.read())]\n"
+        "scores = surefoot.load(sys.argv[1]).score(traces)\n"
+        "print(json.dumps([[s.values, s.model] for s in scores]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "prm")],
+        input=json.dumps([(t.problem, t.texts) for t in TRACES]),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    there = json.loads(done.stdout)
+    for here, (values, name) in zip(scorer.score(TRACES), there, strict=True):
+        assert values == pytest.approx(here.values, abs=1e-5)
+        assert name == "prm"
+
+
+def test_a_loaded_scorer_keeps_its_contract_and_its_tokenizer(scorer, folder):
+    loaded = surefoot.load(folder)
+    assert loaded.contract == scorer.contract
+    text = "Step 12: so\n\n the   last, 5e\u0301"
+    assert loaded.tokenizer(text)["input_ids"] == scorer.tokenizer(text)["input_ids"]
+
+
+def test_a_trace_that_is_too_long_is_refused_not_cut(small_model, small_tokenizer):
+    room = len(LAYOUT.encode([(PROBLEM, TRACES[0].texts)], small_tokenizer)[0].ids)
+    assert len(make(small_model, small_tokenizer, max_tokens=room).score(TRACES[0]).values) == 2
+    scorer = make(small_model, small_tokenizer, max_tokens=room - 1)
+    reason = f"{TRACES[0].id} has {room} tokens in 2 steps, the contract allows {room - 1}"
+    with pytest.raises(ModelError, match=reason):
+        scorer.score(TRACES[:2])
+
+
+def test_an_observation_is_refused_not_dropped(scorer):
+    trace = Trace("?", ["1", Step("look", observation="a door")])
+    with pytest.raises(ModelError, match=f"step 1 of trace {trace.id} has an observation"):
+        scorer.score(trace)
+
+
+def rewrite(folder, change):
+    """Change the weights of a checkpoint."""
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def set_config(folder, **values):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+
+
+def test_missing_weights_are_refused(folder):
+    rewrite(folder, lambda weights: weights.pop("score.weight"))
+    with pytest.raises(ModelError, match=r"lacks weights .*made up: score\.weight"):
+        surefoot.load(folder)
+
+
+def test_weights_without_a_place_are_refused(folder):
+    rewrite(folder, lambda weights: weights.update({"other.weight": torch.ones(2)}))
+    with pytest.raises(ModelError, match=r"no place for weights it holds: other\.weight"):
+        surefoot.load(folder)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    rewrite(folder, lambda weights: weights.update({"score.weight": torch.ones(3, 32)}))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        surefoot.load(folder)
+
+
+def test_a_checkpoint_of_pickles_is_refused(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="safetensors"):
+        surefoot.load(folder)
+
+
+def test_cut_weights_are_refused(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        surefoot.load(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"model_type": "none"}', '{"model_type": "qwen2", "hidden_size": "a"}'],
+)
+def test_a_damaged_config_is_refused(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        surefoot.load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
+def test_a_damaged_tokenizer_is_refused(folder, content):
+    (folder / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match="its tokenizer cannot be read"):
+        surefoot.load(folder)
+
+
+def test_a_missing_tokenizer_is_refused(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+    with pytest.raises((ModelError, ContractError)):
+        surefoot.load(folder)
+
+
+def test_a_tokenizer_larger_than_its_model_is_refused(small_model, small_tokenizer, tmp_path):
+    scorer = make(small_model, small_tokenizer)
+    scorer.save(tmp_path / "prm")
+    set_config(tmp_path / "prm", vocab_size=len(small_tokenizer) - 1)
+    rewrite(
+        tmp_path / "prm",
+        lambda weights: weights.update(
+            {"model.embed_tokens.weight": weights["model.embed_tokens.weight"][:-1].clone()}
+        ),
+    )
+    with pytest.raises(ModelError, match=f"the tokenizer knows {len(small_tokenizer)} tokens"):
+        surefoot.load(tmp_path / "prm")
+
+
+def test_a_folder_without_a_contract_is_refused(folder):
+    (folder / "contract.json").unlink()
+    with pytest.raises(ContractError, match=r"has no contract\.json"):
+        surefoot.load(folder)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"not a model checkpoint: it has no config\.json"):
+        surefoot.load(tmp_path)
+
+
+def test_a_contract_for_another_tokenizer_is_refused(scorer, folder):
+    text = (folder / "contract.json").read_text()
+    first = scorer.contract.step_end_ids[0]
+    (folder / "contract.json").write_text(text.replace(f"{first},", f"{first + 1},", 1))
+    with pytest.raises(ContractError, match="the tokenizer writes the step end"):
+        surefoot.load(folder)
+
+
+def test_a_contract_for_more_positions_is_refused(folder):
+    set_config(folder, max_position_embeddings=511)
+    with pytest.raises(ContractError, match="allows 512 tokens, the model has 511 positions"):
+        surefoot.load(folder)
+
+
+def test_a_head_of_three_classes_is_refused(small_model, small_tokenizer):
+    model = small_model("qwen2", "scorer", num_labels=3)
+    contract = Contract.for_tokenizer(small_tokenizer, max_tokens=512)
+    with pytest.raises(ContractError, match=r"three has 3 labels; .* has two"):
+        DiscriminativeModel(model, small_tokenizer, contract, name="three")
+
+
+def test_a_model_that_sees_what_follows_is_refused(small_tokenizer):
+    from transformers import BertConfig, BertForTokenClassification
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    bert = BertForTokenClassification(BertConfig(intermediate_size=8, num_labels=2, **sizes))
+    contract = Contract.for_tokenizer(small_tokenizer, max_tokens=512)
+    with pytest.raises(ContractError, match="small is a BertForTokenClassification"):
+        DiscriminativeModel(bert, small_tokenizer, contract, name="small")
+
+
+def test_saving_over_an_older_checkpoint_leaves_none_of_it(small_model, small_tokenizer, folder):
+    (folder / "model-00001-of-00002.safetensors").write_bytes(b"old")
+    (folder / "model.safetensors.index.json").write_text("{}")
+    (folder / "notes.md").write_text("mine")
+    newer = make(small_model, small_tokenizer, "llama", aggregate="last")
+    newer.save(folder)
+    loaded = surefoot.load(folder)
+    assert loaded.contract.aggregate == "last"
+    assert loaded.score(TRACES[0]).values == newer.score(TRACES[0]).values
+    assert [one.name for one in folder.glob("*.safetensors*")] == ["model.safetensors"]
+    assert (folder / "notes.md").read_text() == "mine"
+    assert [one.name for one in folder.parent.iterdir()] == ["prm"]
+
+
+def test_a_save_that_fails_while_writing_leaves_what_was_there(scorer, folder, monkeypatch):
+    before = scorer.score(TRACES)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scorer.tokenizer, "save_pretrained", full)
+    with pytest.raises(StorageError, match="cannot write it: No space left"):
+        scorer.save(folder)
+    with pytest.raises(StorageError):
+        scorer.save(folder.parent / "new")
+    assert [one.name for one in folder.parent.iterdir()] == ["prm"]
+    assert [s.values for s in surefoot.load(folder).score(TRACES)] == [s.values for s in before]
+
+
+def test_a_save_killed_between_two_files_leaves_no_checkpoint(scorer, folder, monkeypatch):
+    """Every point at which files are put in place is tried."""
+    replace = checkpoints.os.replace
+    for survive in range(len(list(folder.iterdir()))):
+        left = iter(range(survive))
+
+        def killed(old, new, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            replace(old, new)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints.os, "replace", killed)
+            with pytest.raises(KeyboardInterrupt):
+                scorer.save(folder)
+        with pytest.raises(ContractError, match=r"no contract\.json"):
+            surefoot.load(folder)
+    stale = folder.parent / ".prm.partial"
+    stale.mkdir()
+    (stale / "model-00001-of-00002.safetensors").write_bytes(b"of a killed run")
+    scorer.save(folder)
+    assert surefoot.load(folder).score(TRACES[0]).values == scorer.score(TRACES[0]).values
+    assert [one.name for one in folder.parent.iterdir()] == ["prm"]
+    assert [one.name for one in folder.glob("*.safetensors*")] == ["model.safetensors"]
+
+
+def test_an_empty_folder_is_filled(scorer, tmp_path):
+    (tmp_path / "prm").mkdir()
+    scorer.save(tmp_path / "prm")
+    assert surefoot.load(tmp_path / "prm").name == "prm"
+
+
+def test_a_place_that_cannot_be_written_is_said(scorer, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write it"):
+        scorer.save(tmp_path / "file" / "prm")
+    with pytest.raises(StorageError, match="cannot write it"):
+        scorer.save(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == ""
