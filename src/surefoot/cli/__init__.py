@@ -21,6 +21,7 @@ VERBS = {
     "demo": ("surefoot.cli.demo:demo", "The whole loop on a built-in world, with a report."),
     "score": ("surefoot.cli.score:score", "Score the steps of traces with a model."),
     "convert": ("surefoot.cli.convert:convert", "Turn trace files of one format into another."),
+    "train": ("surefoot.cli.train:train", "Train a reward model on labelled traces."),
     "eval": ("surefoot.cli.evaluate:app", "Measure a model on a benchmark."),
 }
 

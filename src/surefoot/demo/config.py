@@ -67,8 +67,24 @@ class DemoConfig:
 
 
 SIZES: Mapping[str, DemoConfig] = {
-    "quick": DemoConfig(),
+    "quick": DemoConfig(
+        policy_updates=500,
+        train_problems=500,
+        reward_updates=300,
+        heldout_problems=200,
+        test_problems=50,
+        test_samples=16,
+    ),
     "standard": DemoConfig(),
-    "long": DemoConfig(),
+    "long": DemoConfig(
+        policy_updates=3000,
+        train_problems=8000,
+        reward_updates=5000,
+        rounds=3,
+        round_problems=600,
+        round_updates=1200,
+        heldout_problems=1000,
+        test_problems=300,
+    ),
 }
 """`quick` takes about a minute on two cores, `standard` at most five, `long` at most thirty."""

@@ -133,47 +133,45 @@ class _Demo:
     def rewards(self, samples: list[Path]) -> list[str]:
         """Names of the trained reward models, PRMs first; with rounds there is a control."""
         config = self.config
-        rounds = self.out / "rounds"
-        prm = control = rounds / "0" / "prm" if config.rounds else self.out / "prm"
-        updates = config.reward_updates
-        first = [self.learn("prm", self.policy, samples, prm, updates)]
+        start = dict.fromkeys(("prm", "orm"), (self.policy, samples))
         if not config.rounds:
-            first.append(self.learn("orm", self.policy, samples, self.out / "orm", updates))
-        self.stages.run("rewards", first)
-        if not config.rounds:
+            self.learn("rewards", start)
             return ["prm", "orm"]
-        liked, drawn = list(samples), list(samples)
+        data = {name: list(samples) for name in ("prm", "prm-control", "orm")}
+        self.learn("rewards", start, 0)
+        at = {name: self.out / "rounds" / "0" / name for name in ("prm", "orm")}
+        at["prm-control"] = at["prm"]
         for k in range(1, config.rounds + 1):
-            new_liked, new_drawn = self.hard_examples(k, prm)
-            liked += new_liked
-            drawn += new_drawn
-            last = k == config.rounds
-            better = self.out / "prm" if last else rounds / str(k) / "prm"
-            other = self.out / "prm-control" if last else rounds / str(k) / "prm-control"
-            self.stages.run(
-                f"round {k} rewards",
-                [
-                    self.learn("prm", prm, liked, better, config.round_updates),
-                    self.learn("prm", control, drawn, other, config.round_updates),
-                ],
-            )
-            prm, control = better, other
-        updates += config.rounds * config.round_updates
-        self.stages.run("orm", [self.learn("orm", self.policy, liked, self.out / "orm", updates)])
+            hard, drawn = self.hard_examples(k, at["prm"])
+            data["prm"] += hard
+            data["orm"] += hard
+            data["prm-control"] += drawn
+            self.learn(f"round {k} rewards", {name: (at[name], data[name]) for name in data}, k)
+            at = {name: self.out / "rounds" / str(k) / name for name in data}
         return ["prm", "prm-control", "orm"]
 
-    def learn(self, kind: str, base: Path, data: list[Path], folder: Path, updates: int) -> Task:
-        """The training of one reward model."""
-        options = {
-            "kind": kind,
-            "base": base,
-            "data": tuple(data),
-            "folder": folder,
-            "updates": updates,
-            "seed": self.config.seed,
-            "stage": folder.name,
-        }
-        return Task(workers.train_reward, folder / CONTRACT_FILE, options)
+    def learn(
+        self,
+        stage: str,
+        models: Mapping[str, tuple[Path, list[Path]]],
+        round_number: int | None = None,
+    ) -> None:
+        """Train models side by side, each from a base on some chains."""
+        config = self.config
+        last = round_number in (None, config.rounds)
+        folder = self.out if last else self.out / "rounds" / str(round_number)
+        tasks = []
+        for name, (base, data) in models.items():
+            options = {
+                "outcome": name == "orm",
+                "base": base,
+                "data": tuple(data),
+                "folder": folder / name,
+                "updates": config.round_updates if round_number else config.reward_updates,
+                "seed": config.seed,
+            }
+            tasks.append(Task(workers.train_reward, folder / name / CONTRACT_FILE, options))
+        self.stages.run(stage, tasks)
 
     def hard_examples(self, k: int, prm: Path) -> tuple[list[Path], list[Path]]:
         """New chains that the PRM likes best for what they are, and as many drawn at random."""

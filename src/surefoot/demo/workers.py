@@ -113,36 +113,28 @@ def sample(
 
 
 def train_reward(
-    kind: str,
-    base: Path,
-    data: Sequence[Path],
-    folder: Path,
-    *,
-    updates: int,
-    seed: int,
-    stage: str,
+    outcome: bool, base: Path, data: Sequence[Path], folder: Path, *, updates: int, seed: int
 ) -> None:
-    """Train a PRM (`kind` "prm") or an ORM on the distinct chains of some files, from `base`."""
+    """Train a PRM, or an ORM if `outcome`, on the distinct chains of some files, from `base`."""
     from surefoot.models.contract import Contract
     from surefoot.policies.checkpoints import read_tokenizer
-    from surefoot.training.reward import LabelRule, train_reward_model
+    from surefoot.training.reward import LabelRule, scorer_on, train_reward_model
     from surefoot.training.trainer import TrainConfig
 
     tokenizer = read_tokenizer(base)
-    process = kind == "prm"
     contract = Contract.for_tokenizer(
         tokenizer,
-        meaning="step-correct" if process else "value",
-        aggregate="product" if process else "last",
+        meaning="value" if outcome else "step-correct",
+        aggregate="last" if outcome else "product",
         max_tokens=LAYOUT_POSITIONS,
     )
     train_reward_model(
         list(_distinct(data)),
         folder,
-        base=base,
-        contract=contract,
+        model=scorer_on(base, seed=seed),
         tokenizer=tokenizer,
-        rule=LabelRule(target="steps" if process else "outcome"),
+        contract=contract,
+        rule=LabelRule(target="outcome" if outcome else "steps"),
         config=TrainConfig(
             num_updates=updates,
             batch_size=REWARD_BATCH,
@@ -150,7 +142,7 @@ def train_reward(
             other_lr=3e-3,
             seed=seed,
         ),
-        on_update=lambda done, total, _: report(stage, done, total),
+        on_update=lambda done, total, _: report(f"training {folder.name}", done, total),
     )
 
 

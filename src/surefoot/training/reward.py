@@ -26,9 +26,13 @@ from surefoot.models.contract import Contract
 from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.render import Rendered, render
 from surefoot.traces.types import StepLabels, Trace
+from surefoot.training.scratch import Shape, fresh_config
 from surefoot.training.trainer import OnUpdate, TrainConfig, fit
 
 Target = Literal["steps", "outcome"]
+
+CLASSES = ("wrong", "right")
+_CLASS_NUMBERS = {name: number for number, name in enumerate(CLASSES)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +40,8 @@ class LabelRule:
     """How labels become targets."""
 
     target: Target = "steps"
-    """`steps` learns step labels; `outcome` learns, at the last step, whether the answer is right.
-    """
+    """`steps` learns step labels; `outcome` learns, at every step, whether the answer will be right
+    (as Cobbe et al. do at every token)."""
     source: str | None = None
     """Which source of step labels to learn; None takes the first of each trace."""
     neutral: bool | None = True
@@ -70,7 +74,7 @@ def targets_of(trace: Trace, rule: LabelRule) -> list[float | None]:
     if rule.target == "outcome":
         if trace.outcome is None:
             raise TraceError(f"trace {trace.id} has no outcome")
-        return [None] * (len(trace.steps) - 1) + [float(trace.outcome)]
+        return [float(trace.outcome)] * len(trace.steps)
     labels = trace.labels_from(rule.source)
     if labels is None:
         raise TraceError(f"trace {trace.id} has no step labels of source {rule.source or 'any'}")
@@ -81,14 +85,15 @@ def train_reward_model(
     traces: Sequence[Trace],
     out: Path,
     *,
-    base: Path,
-    contract: Contract,
+    model: Any,
     tokenizer: Any,
+    contract: Contract,
     rule: LabelRule,
     config: TrainConfig,
     on_update: OnUpdate | None = None,
-) -> DiscriminativeModel:
-    """A reward model on the body of the causal model in `base`, saved in `out` with its contract.
+) -> list[dict[str, float]]:
+    """Train a two-class token classifier in place and save it in `out` with its contract; gives
+    the losses reported on the way.
 
     Raises:
         UsageError: no trace carries a target, so there is nothing to learn.
@@ -98,25 +103,45 @@ def train_reward_model(
     targets = [targets_of(trace, rule) for trace in traces]
     if not any(t is not None for row in targets for t in row):
         raise UsageError("no step carries a label, so there is nothing to learn")
-    rendered = render(traces, contract, tokenizer)
+    scorer = DiscriminativeModel(model, tokenizer, contract, name=out.name)
     rows = [
         {"input_ids": one.ids, "marks": _marks(one, row, rule.whole_steps)}
-        for one, row in zip(rendered, targets, strict=True)
+        for one, row in zip(render(traces, contract, tokenizer), targets, strict=True)
         if any(t is not None for t in row)
     ]
-    model = _with_head(base, config.seed)
-    fit(
-        model,
-        rows,
-        _collate,
-        _loss,
-        config,
-        scratch=out.with_name(f".{out.name}.training"),
-        on_update=on_update,
-    )
-    scorer = DiscriminativeModel(model, tokenizer, contract, name=out.name)
+    scratch = out.with_name(f".{out.name}.training")
+    history = fit(model, rows, _collate, _loss, config, scratch=scratch, on_update=on_update)
     scorer.save(out)
-    return scorer
+    return history
+
+
+def scorer_on(base: Path, *, seed: int) -> Any:
+    """A two-class token classifier on the body of a checkpoint; its head is new unless the
+    checkpoint has one of two classes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = AutoConfig.from_pretrained(base, local_files_only=True)
+        config.num_labels = 2
+        config.id2label, config.label2id = dict(enumerate(CLASSES)), _CLASS_NUMBERS
+        config.classifier_dropout = 0.0
+        return AutoModelForTokenClassification.from_pretrained(
+            base,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+
+
+def fresh_scorer(tokenizer: Any, shape: Shape, *, seed: int) -> Any:
+    """A two-class token classifier of Qwen2's architecture with random weights."""
+    config = fresh_config(tokenizer, shape)
+    config.id2label, config.label2id = dict(enumerate(CLASSES)), _CLASS_NUMBERS
+    config.classifier_dropout = 0.0
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AutoModelForTokenClassification.from_config(config)
 
 
 def _marks(
@@ -130,16 +155,6 @@ def _marks(
             marks += [(p, target) for p in range(begin if whole_steps else slot, slot + 1)]
         begin = slot + 1
     return marks
-
-
-def _with_head(base: Path, seed: int) -> Any:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        config = AutoConfig.from_pretrained(base, num_labels=2, id2label={0: "wrong", 1: "right"})
-        config.classifier_dropout = 0.0
-        return AutoModelForTokenClassification.from_pretrained(
-            base, config=config, dtype=torch.float32, trust_remote_code=False
-        )
 
 
 def _collate(rows: list[Mapping[str, Any]]) -> dict[str, torch.Tensor]:

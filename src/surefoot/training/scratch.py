@@ -57,9 +57,9 @@ def fresh_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=END)
 
 
-def fresh_model(tokenizer: Any, shape: Shape, *, seed: int) -> Any:
-    """A causal language model of Qwen2's architecture with random weights."""
-    config = Qwen2Config(
+def fresh_config(tokenizer: Any, shape: Shape) -> Any:
+    """Qwen2's architecture at this size, for this tokenizer."""
+    return Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
         intermediate_size=round(shape.hidden_size * 2.75),
@@ -73,6 +73,10 @@ def fresh_model(tokenizer: Any, shape: Shape, *, seed: int) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
+
+
+def fresh_model(tokenizer: Any, shape: Shape, *, seed: int) -> Any:
+    """A causal language model of Qwen2's architecture with random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Qwen2ForCausalLM(config)
+        return Qwen2ForCausalLM(fresh_config(tokenizer, shape))
