@@ -77,7 +77,8 @@ def test_every_drawn_method_is_named_and_the_title_is_escaped(summary):
     assert "<title>&lt;&amp;&gt;</title>" in svg
 
 
-def test_a_curve_goes_through_the_means(summary):
+def test_a_curve_goes_through_the_means_inside_its_band(summary):
+    summary["best_of_n"]["prm_vote"]["4"]["accuracy"].update(low=0.3, high=0.65)
     svg = curve(summary, "accuracy", prefix="a", title="t")
     lines = [
         line
@@ -89,6 +90,16 @@ def test_a_curve_goes_through_the_means(summary):
     assert (middle[0] - left[0]) == pytest.approx(right[0] - middle[0], abs=1e-3)  # log2: 1, 4, 16
     rise = (left[1] - middle[1]) / (left[1] - right[1])
     assert rise == pytest.approx((0.60 - 0.40) / (0.80 - 0.40), abs=1e-4)
+    point = (left[1] - right[1]) / (0.80 - 0.40)
+    bands = svg[svg.index('id="a-FillBetweenPolyCollection_1"') :]
+    corners = re.findall(r"[ML] (\S+) (\S+)", bands[: bands.index("</defs>")])
+    shift = float(re.search(r'<use [^>]*y="([^"]*)"', bands)[1])
+    ends = [
+        (left[1] - float(y) - shift) / point + 0.40
+        for x, y in corners
+        if float(x) == pytest.approx(middle[0])
+    ]
+    assert (min(ends), max(ends)) == pytest.approx((0.3, 0.65), abs=1e-4)
 
 
 def test_bars_are_as_long_as_the_figures(summary):

@@ -53,6 +53,7 @@ def test_the_best_is_bold_and_the_oracle_never_is(summary):
         if "oracle" in line:
             assert "\x1b[1m" not in line
         if "PRM vote" in line:
+            assert "\x1b[1m 40.0" not in line  # with one candidate there is no best
             assert "\x1b[1m 80.0" in line
             assert "\x1b[1m 60.0\x1b[0m" in line
         if "PRM + log-prob" in line:

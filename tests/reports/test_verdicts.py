@@ -83,6 +83,16 @@ def test_harm_is_told_for_each_prm_method_below_majority(summary):
     assert product.startswith("PRM product")
 
 
+def test_harm_at_several_n_tells_the_largest(summary):
+    for n in ("4", "16"):
+        summary["best_of_n"]["prm_vote"][n]["accuracy"] = {"mean": 0.3, "low": 0.2, "high": 0.4}
+    vote, _ = verdicts.harms(summary)
+    assert plain(vote) == (
+        "PRM vote, below majority at N = 4, 16. At N = 16: 30.0 % [20.0, 40.0] against "
+        "58.0 % [53.0, 63.0]."
+    )
+
+
 def test_equal_up_to_rounding_is_no_harm(summary):
     del summary["best_of_n"]["prm_product"]
     summary["best_of_n"]["prm_vote"]["1"]["accuracy"]["mean"] -= 1e-15

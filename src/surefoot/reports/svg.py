@@ -30,7 +30,6 @@ _CSS = {
 _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "surefoot",
-    "text.parse_math": False,
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
