@@ -17,8 +17,8 @@ from surefoot.traces.types import StepScores, Trace
 
 CAUGHT = "Right by flawed logic: the ORM's choice, caught by the PRM"
 INSTEAD = "The PRM's choice on the same problem"
-OUTVOTED = "A wrong answer that most chains give"
-RESCUED = "What the PRM picks where most chains are wrong"
+OUTVOTED = "A wrong answer that most chains give and the PRM does not pick"
+RESCUED = "What the PRM picks there, rightly"
 MISSED = "The PRM's worst miss: a flawed chain it believes"
 ALARM = "The PRM's worst false alarm: a right step it doubts"
 

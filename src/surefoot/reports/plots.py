@@ -68,7 +68,8 @@ def curve(summary: Summary, figure: str, *, prefix: str, title: str) -> str:
         axes.minorticks_off()
         axes.set_xlim(sizes[0] * 0.93, sizes[-1] * 1.07)
         low, high = axes.get_ylim()
-        axes.set_ylim(max(low, -1), min(high, 101))
+        middle = (low + high) / 2
+        axes.set_ylim(max(min(low, middle - 5), -1), min(max(high, middle + 5), 101))
         axes.set_xlabel("N, candidates per problem")
         axes.set_ylabel("%", rotation=0, labelpad=8)
         axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)

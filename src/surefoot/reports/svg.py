@@ -59,8 +59,7 @@ def canvas(height: float = 3.8) -> Iterator[tuple[Figure, Axes]]:
 def to_svg(picture: Figure, prefix: str, title: str) -> str:
     """The picture as one `<svg>` element that takes its colours and its width from the page."""
     buffer = io.StringIO()
-    blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    picture.savefig(buffer, format="svg", transparent=True, metadata=blank)
+    picture.savefig(buffer, format="svg", transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
