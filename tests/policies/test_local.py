@@ -21,8 +21,8 @@ PREFIXES = [
     Prefix("Keep only the last digit. <end>", ("5 + 8 = 13.", "The\nanswer <|im_end|>")),
     Prefix("Start with 5. Step 1: add 8.", ("Step 1: add 8. 5 + 8 = 13.",)),
 ]
-LETTERS = ["<pad>", "<end>", "\n", " ", "a", "b", "c", "d", "e", "b\n"]
-"""The vocabulary of the small tokenizer, where one token holds a letter and the end of a step."""
+LETTERS = ["<pad>", "<end>", "\n", " ", "a", "b", "c", "d", "e", "b\n", "c\nd"]
+"""A vocabulary in which some tokens hold letters and the end of a step together."""
 
 
 class Recording:
@@ -56,7 +56,14 @@ def fixed(small_model, letters):
 
     def make(**weights):
         model = small_model(tokenizer=letters, tie_word_embeddings=False)
-        names = {"end": "<end>", "pad": "<pad>", "line": "\n", "space": " ", "b_line": "b\n"}
+        names = {
+            "end": "<end>",
+            "pad": "<pad>",
+            "line": "\n",
+            "space": " ",
+            "b_line": "b\n",
+            "c_line_d": "c\nd",
+        }
         logits = torch.full((len(LETTERS),), -math.inf)
         for name, weight in weights.items():
             logits[LETTERS.index(names.get(name, name))] = math.log(weight)
@@ -278,6 +285,32 @@ def test_an_end_of_several_tokens_stops_it_too(fixed, letters):
     (found,) = policy.continue_prefixes([Prefix("a")], 50, seed=1, sampling=sampling)
     assert all(len(one.steps) == 1 and not one.finished for one in found)
     assert any("a\na" in one.steps[0] for one in found)
+
+
+def test_what_a_token_holds_beyond_the_last_step_is_left_out(fixed):
+    policy = fixed(a=3, c_line_d=1)
+    sampling = Sampling(max_new_tokens=100, max_new_steps=2)
+    (found,) = policy.continue_prefixes([Prefix("a")], 20, seed=1, sampling=sampling)
+    assert all(len(one.steps) == 2 for one in found)
+    assert all(one.steps[0].endswith("c") and one.steps[1].startswith("d") for one in found)
+    assert {step[-1] for one in found for step in one.steps} == {"c"}
+
+
+def test_an_end_that_is_part_of_no_whole_token_stops_it_too(small_model, small_tokenizer):
+    """Each of the two letters is two tokens, and neither token shows a letter alone."""
+    policy = LocalPolicy(small_model(tie_word_embeddings=False), small_tokenizer, Layout("", "ки"))
+    ids = small_tokenizer("ки")["input_ids"]
+    assert len(ids) == 4
+    policy.model.lm_head = torch.nn.Linear(32, len(small_tokenizer))
+    with torch.no_grad():
+        policy.model.lm_head.weight.zero_()
+        policy.model.lm_head.bias.fill_(-math.inf)
+        policy.model.lm_head.bias[ids] = 0
+    sampling = Sampling(max_new_tokens=400, max_new_steps=1)
+    (found,) = policy.continue_prefixes([Prefix("a")], 20, seed=0, sampling=sampling)
+    stopped = [one for one in found if one.num_tokens < 400]
+    assert len(stopped) > 5
+    assert all(len(one.steps) == 1 for one in stopped)
 
 
 def test_a_step_limit_cuts_what_would_have_been_written_anyway(policy):
