@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from surefoot.demo.config import DemoConfig
 from surefoot.evals.first_errors import evaluate_first_errors
-from surefoot.evals.pools import Figure, Pool, curves, paired
+from surefoot.evals.pools import Figure, Pool, Selection, curves, paired
 from surefoot.models.checkers import ArithmeticChecker
-from surefoot.stats import Estimate, bootstrap, bootstrap_mean
+from surefoot.stats import Estimate, FloatArray, bootstrap, bootstrap_mean
 from surefoot.traces.store import read_traces
 from surefoot.traces.types import StepScores, Trace
+
+Measured: TypeAlias = dict[str, dict[int, Selection]]
 
 RULES = ("min", "product", "mean", "last")
 CONTROLS = ("majority", "random", "oracle", "logprob", "step_length")
@@ -107,14 +111,23 @@ def summarise(
         row
         for n in config.ns
         if n in (16, config.ns[-1])
-        for row in _paired(pool, named, n, config)
+        for row in _paired(pool, measured, named, n, config)
     ]
     return summary
 
 
-def _paired(pool: Pool, named: dict[str, str], n: int, config: DemoConfig) -> list[dict[str, Any]]:
+def _paired(
+    pool: Pool,
+    measured: Measured,
+    named: dict[str, str],
+    n: int,
+    config: DemoConfig,
+) -> list[dict[str, Any]]:
+    """Each comparison; one whose figure does not exist, for want of right answers, is left out."""
     rows = []
     for method, against, figure in COMPARISONS:
+        if None in (getattr(measured[named[m]][n], figure) for m in (method, against)):
+            continue
         difference = paired(pool, named[method], named[against], n, figure=figure, seed=config.seed)
         rows.append(
             {
@@ -143,18 +156,25 @@ def _first_errors(
 
 def _policy(traces: Sequence[Trace], seed: int) -> dict[str, Any]:
     """How one chain of the policy does."""
-    right = [float(t.outcome is True) for t in traces]
-    sound = [float(t.outcome is True and _sound(t)) for t in traces]
+    right = np.array([float(t.outcome is True) for t in traces])
+    sound = np.array([float(t.outcome is True and _sound(t)) for t in traces])
+
+    def flawed_share(counts: FloatArray) -> FloatArray:
+        num_right = counts @ right
+        return np.divide(
+            num_right - counts @ sound,
+            num_right,
+            out=np.full(len(counts), math.nan),
+            where=num_right > 0,
+        )
+
     figures: dict[str, Any] = {
         "accuracy": bootstrap_mean(right, seed=seed).to_json(),
         "sound": bootstrap_mean(sound, seed=seed).to_json(),
         "flawed_share": None,
     }
-    if any(right):
-        share = bootstrap(
-            lambda counts: 1 - (counts @ sound) / (counts @ right), len(traces), seed=seed
-        )
-        figures["flawed_share"] = share.to_json()
+    if right.any():
+        figures["flawed_share"] = bootstrap(flawed_share, len(traces), seed=seed).to_json()
     return figures
 
 

@@ -29,7 +29,7 @@ from surefoot.demo.figures import read_scored, summarise
 from surefoot.demo.showcase import choose
 from surefoot.demo.stages import OnProgress, Stages, Task
 from surefoot.errors import StorageError, UsageError
-from surefoot.reports.html import write_report
+from surefoot.reports.html import installed_versions, write_report
 
 SUMMARY_FILE, REPORT_FILE, CONFIG_FILE = "summary.json", "report.html", "config.json"
 LAYOUT_FILE, CONTRACT_FILE = "layout.json", "contract.json"
@@ -104,6 +104,7 @@ class _Demo:
             "sizes": self.sizes(),
             "seconds": {name: round(s, 2) for name, s in self.stages.seconds.items()},
             "peak_rss_mb": round(self.stages.peak_rss_mb, 1),
+            "versions": installed_versions(),
             **figures,
         }
         write_whole(self.out / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
@@ -190,6 +191,7 @@ class _Demo:
                 "scored": file,
                 "control": control,
                 "hard": hard,
+                "model": prm.name,
                 "n": config.round_chosen,
                 "seed": config.seed,
             }
