@@ -109,6 +109,19 @@ def test_bad_choices_are_named(bad, field):
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("name", ["annotations", "predictions"])
+@pytest.mark.parametrize("given", [True, 5, "x", {}, [True], [{"result": True}]])
+def test_annotations_that_are_no_list_of_results_are_named(name, given):
+    with pytest.raises(RowError) as caught:
+        LS.read(task(**{name: given}))
+    assert caught.value.field in (name, f"{name}.0")
+
+
+def test_null_annotations_are_none():
+    (trace,) = LS.read(task(annotations=None, predictions=None))
+    assert trace.labels == ()
+
+
 def test_two_choices_for_one_step_are_a_contradiction():
     with pytest.raises(RowError):
         LS.read(task(annotations=[{"result": [result(0, "right"), result(0, "wrong")]}]))

@@ -81,7 +81,8 @@ def read(record: Record) -> list[Trace]:
     }
     for name in ("annotations", "predictions"):
         kept[name] = []
-        for i, given in enumerate(record.get(name) or []):
+        present = record.get(name) is not None
+        for i, given in enumerate(fields.sequence(record, name) if present else ()):
             one, extra = _labels(given, len(steps), name, f"{name}.{i}")
             kept[name].append(extra)
             labels.extend([one] if one else [])
