@@ -15,9 +15,9 @@ from cyclopts import Parameter
 from surefoot.cli.reading import Skipped, read_files
 from surefoot.cli.say import Common, count, note, print_json
 from surefoot.errors import TraceError, UsageError
+from surefoot.traces.types import LabelSource, Trace
 
 if TYPE_CHECKING:
-    from surefoot.traces.types import Trace
     from surefoot.training.reward import LabelRule
     from surefoot.training.trainer import OnUpdate
 
@@ -28,7 +28,7 @@ def train(
     base: Path | None = None,
     target: Literal["steps", "outcome"] = "steps",
     neutral: Literal["right", "wrong", "masked"] = "right",
-    label_source: str | None = None,
+    label_source: LabelSource | None = None,
     exclude: tuple[str, ...] = (),
     updates: int = 1000,
     batch_size: int = 16,
@@ -54,7 +54,7 @@ def train(
             from nothing.
         target: `steps` learns step labels (a PRM), `outcome` whether the answer is right (an ORM).
         neutral: How a neutral step counts.
-        label_source: Labels of this source only, such as human.
+        label_source: Labels of this source only.
         exclude: Files whose questions must not be trained on, such as those of a benchmark.
         updates: Optimizer updates.
         batch_size: Traces in an update.
@@ -73,19 +73,16 @@ def train(
 
     if not files:
         raise UsageError("name at least one file of labelled traces")
+    if base is not None and base.resolve() == out.resolve():
+        raise UsageError(
+            f"--out {out} is the folder of --base; name another, so that both are kept"
+        )
     started = time.perf_counter()
     rule = LabelRule(
         target=target,
         source=label_source,
         neutral={"right": True, "wrong": False, "masked": None}[neutral],
     )
-    skipped, left_out = Skipped(), Counter[str]()
-    excluded = _questions(exclude, source_format, skipped)
-    traces = list(
-        _usable(read_files(files, source_format, strict, skipped), rule, excluded, left_out)
-    )
-    if not traces:
-        raise UsageError(f"no trace is left to learn from: {_reasons(left_out) or 'no good row'}")
     plan = Plan(
         base=base,
         rule=rule,
@@ -99,13 +96,26 @@ def train(
             num_updates=updates,
             batch_size=batch_size,
             optimizer="muon" if base is None else "adamw",
-            lr=lr or (0.005 if base is None else 1e-5),
+            lr=lr if lr is not None else 0.005 if base is None else 1e-5,
             other_lr=3e-3,
             seed=seed,
         ),
     )
-    with training_progress() as on_update:
-        trained = train_on(traces, out, plan, left_out, on_update)
+    skipped, left_out = Skipped(), Counter[str]()
+    excluded = _questions(exclude, source_format, skipped)
+    traces = list(
+        _usable(read_files(files, source_format, strict, skipped), rule, excluded, left_out)
+    )
+    if not traces:
+        raise UsageError(f"no trace is left to learn from: {_reasons(left_out) or 'no good row'}")
+    try:
+        with training_progress() as on_update:
+            trained = train_on(traces, out, plan, on_update)
+    except KeyboardInterrupt as stop:
+        stop.add_note("the same command goes on from the last checkpoint")
+        raise
+    if trained.num_too_long:
+        left_out[f"more than {trained.max_tokens} tokens"] = trained.num_too_long
     seconds = round(time.perf_counter() - started, 1)
     if common and common.json:
         print_json(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from surefoot.errors import ModelError
 from surefoot.traces.records import storage_errors
@@ -40,11 +40,40 @@ def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
     Raises:
         ModelError: the folder is not a checkpoint of this class, or its weights are not all there.
     """
+    model, missing, unexpected = read_weights(folder, auto_class)
+    kind = type(model).__name__
+    for names, what in (
+        (missing, f"it lacks weights of a {kind}, which would be made up"),
+        (unexpected, f"a {kind} has no place for weights it holds"),
+    ):
+        if names:
+            raise ModelError(f"{folder}: {what}: {first_few(names)}")
+    tokenizer = read_tokenizer(folder)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise ModelError(
+            f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the model "
+            f"{model.get_input_embeddings().num_embeddings}; put the model's own tokenizer there"
+        )
+    return model, tokenizer
+
+
+def read_weights(
+    folder: Path, auto_class: Any, settings: Mapping[str, Any] | None = None
+) -> tuple[Any, list[str], list[str]]:
+    """A model with some settings changed, the names of weights that the folder lacks, which are
+    random now, and of weights that the model has no place for; otherwise as `read_checkpoint`.
+
+    Raises:
+        ModelError: the folder is not a checkpoint, or its weights do not fit.
+    """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
     try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        config.update(settings or {})
         model, info = auto_class.from_pretrained(
             folder,
+            config=config,
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
@@ -53,21 +82,13 @@ def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
         )
     except (OSError, *_BAD_FILES) as error:
         raise ModelError(f"{folder} cannot be loaded: {error}") from None
-    kind = type(model).__name__
-    for keys, what in (
-        ("missing_keys", f"it lacks weights of a {kind}, which would be made up"),
-        ("unexpected_keys", f"a {kind} has no place for weights it holds"),
-    ):
-        if names := sorted(info[keys]):
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            raise ModelError(f"{folder}: {what}: {', '.join(names[:5])}{more}")
-    tokenizer = read_tokenizer(folder)
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        raise ModelError(
-            f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the model "
-            f"{model.get_input_embeddings().num_embeddings}; put the model's own tokenizer there"
-        )
-    return model, tokenizer
+    return model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first five names, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def read_tokenizer(folder: Path) -> Any:

@@ -4,6 +4,7 @@ steps.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from surefoot.errors import UsageError
+from surefoot.errors import ModelError, UsageError
 from surefoot.policies.local import LocalPolicy
 from surefoot.traces.layout import Layout
 from surefoot.traces.types import Trace
 from surefoot.training.scratch import Shape, fresh_model, fresh_tokenizer
-from surefoot.training.trainer import OnUpdate, TrainConfig, fit
+from surefoot.training.trainer import OnUpdate, TrainConfig, fit, scratch_of
 
 IGNORED = -100
 
@@ -32,6 +33,11 @@ def train_policy(
 ) -> LocalPolicy:
     """A policy from scratch, saved in `out`. The problem is read, not learned; the steps and the
     end are learned.
+
+    Raises:
+        UsageError: there are no traces.
+        ModelError: a trace is longer than the model, or training failed; as `fit`.
+        StorageError: the folder cannot be written.
     """
     if not traces:
         raise UsageError("there are no traces to learn from")
@@ -39,20 +45,20 @@ def train_policy(
     tokenizer = fresh_tokenizer((_text(t, layout) for t in traces[:2000]), shape.vocab_size)
     model = fresh_model(tokenizer, shape, seed=config.seed)
     encoded = layout.encode([(t.problem, t.texts) for t in traces], tokenizer)
+    for trace, one in zip(traces, encoded, strict=True):
+        if len(one.ids) >= shape.max_positions:
+            raise ModelError(
+                f"trace {trace.id} has {len(one.ids)} tokens and an end, the model "
+                f"{shape.max_positions} positions; leave it out or raise max_positions"
+            )
     rows = [
         {"input_ids": [*one.ids, tokenizer.eos_token_id], "start": one.start} for one in encoded
     ]
-    fit(
-        model,
-        rows,
-        _collate,
-        _loss,
-        config,
-        scratch=out.with_name(f".{out.name}.training"),
-        on_update=on_update,
-    )
-    policy = LocalPolicy(model, tokenizer, layout, name=out.name)
+    scratch = scratch_of(out)
+    fit(model, rows, _collate, _loss, config, scratch=scratch, on_update=on_update)
+    policy = LocalPolicy(model, tokenizer, layout, name=out.resolve().name)
     policy.save(out)
+    shutil.rmtree(scratch, ignore_errors=True)
     return policy
 
 

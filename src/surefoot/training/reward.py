@@ -12,6 +12,7 @@ in it.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,25 @@ from typing import Any, Literal
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import AutoConfig, AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification
 
-from surefoot.errors import TraceError, UsageError
+from surefoot.errors import ModelError, TraceError, UsageError
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.render import Rendered, render
+from surefoot.policies.checkpoints import first_few, read_weights
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.training.scratch import Shape, fresh_config
-from surefoot.training.trainer import OnUpdate, TrainConfig, fit
+from surefoot.training.trainer import OnUpdate, TrainConfig, fit, scratch_of
 
 Target = Literal["steps", "outcome"]
 
 CLASSES = ("wrong", "right")
-_CLASS_NUMBERS = {name: number for number, name in enumerate(CLASSES)}
+_CLASS_SETTINGS: Mapping[str, Any] = {
+    "id2label": dict(enumerate(CLASSES)),
+    "label2id": {name: number for number, name in enumerate(CLASSES)},
+    "classifier_dropout": 0.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,52 +99,52 @@ def train_reward_model(
     on_update: OnUpdate | None = None,
 ) -> list[dict[str, float]]:
     """Train a two-class token classifier in place and save it in `out` with its contract; gives
-    the losses reported on the way.
+    the losses reported on the way. Traces of which no step has a target have no part in it.
 
     Raises:
         UsageError: no trace carries a target, so there is nothing to learn.
         TraceError: a trace has no label of the kind asked for.
-        ModelError: a trace is longer than the contract allows.
+        ContractError: the model, its tokenizer and the contract do not fit each other.
+        ModelError: a trace is longer than the contract allows, or training failed; as `fit`.
+        StorageError: the folder cannot be written.
     """
     targets = [targets_of(trace, rule) for trace in traces]
     if not any(t is not None for row in targets for t in row):
         raise UsageError("no step carries a label, so there is nothing to learn")
-    scorer = DiscriminativeModel(model, tokenizer, contract, name=out.name)
+    scorer = DiscriminativeModel(model, tokenizer, contract, name=out.resolve().name)
     rows = [
         {"input_ids": one.ids, "marks": _marks(one, row, rule.whole_steps)}
         for one, row in zip(render(traces, contract, tokenizer), targets, strict=True)
         if any(t is not None for t in row)
     ]
-    scratch = out.with_name(f".{out.name}.training")
+    scratch = scratch_of(out)
     history = fit(model, rows, _collate, _loss, config, scratch=scratch, on_update=on_update)
     scorer.save(out)
+    shutil.rmtree(scratch, ignore_errors=True)
     return history
 
 
 def scorer_on(base: Path, *, seed: int) -> Any:
     """A two-class token classifier on the body of a checkpoint; its head is new unless the
-    checkpoint has one of two classes."""
+    checkpoint has one of two classes.
+
+    Raises:
+        ModelError: the folder is not a readable checkpoint, or the body's weights are not all
+            there.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = AutoConfig.from_pretrained(base, local_files_only=True)
-        config.num_labels = 2
-        config.id2label, config.label2id = dict(enumerate(CLASSES)), _CLASS_NUMBERS
-        config.classifier_dropout = 0.0
-        return AutoModelForTokenClassification.from_pretrained(
-            base,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
+        model, missing, _ = read_weights(base, AutoModelForTokenClassification, _CLASS_SETTINGS)
+    body = [name for name in missing if name.startswith(f"{model.base_model_prefix}.")]
+    if body:
+        raise ModelError(f"{base}: it lacks weights, which would be made up: {first_few(body)}")
+    return model
 
 
 def fresh_scorer(tokenizer: Any, shape: Shape, *, seed: int) -> Any:
     """A two-class token classifier of Qwen2's architecture with random weights."""
     config = fresh_config(tokenizer, shape)
-    config.id2label, config.label2id = dict(enumerate(CLASSES)), _CLASS_NUMBERS
-    config.classifier_dropout = 0.0
+    config.update(_CLASS_SETTINGS)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return AutoModelForTokenClassification.from_config(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from transformers.utils import logging
 
-from surefoot.errors import UsageError
+from surefoot.errors import ModelError, UsageError
 from surefoot.models.contract import Contract
 from surefoot.policies.checkpoints import read_tokenizer
 from surefoot.traces.layout import Layout
@@ -39,25 +38,29 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a finished training used, and the mean loss over its last reported updates."""
+    """What a finished training used and left out, and the loss it ended with.
+
+    `share_right` is the mean target of the labelled steps, `final_loss` the mean loss over the
+    updates last reported.
+    """
 
     num_traces: int
     num_steps: int
     share_right: float
+    num_too_long: int
+    max_tokens: int
     final_loss: float
 
 
 def train_on(
-    traces: Sequence[Trace],
-    out: Path,
-    plan: Plan,
-    left_out: Counter[str],
-    on_update: OnUpdate | None = None,
+    traces: Sequence[Trace], out: Path, plan: Plan, on_update: OnUpdate | None = None
 ) -> Trained:
-    """Train a reward model and save it in `out`; too long traces are counted in `left_out`.
+    """Train a reward model and save it in `out`; traces that are too long are left out and counted.
 
     Raises:
-        UsageError: no trace is short enough.
+        UsageError: no trace is short enough, or none carries a label.
+        TraceError: a trace has no label of the kind asked for.
+        ModelError, ContractError, StorageError: as `train_reward_model`.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -70,8 +73,6 @@ def train_on(
         max_tokens=min(plan.shape.max_positions, model.config.max_position_embeddings),
     )
     short = _short_enough(traces, contract.layout, tokenizer, contract.max_tokens)
-    if len(short) < len(traces):
-        left_out[f"more than {contract.max_tokens} tokens"] += len(traces) - len(short)
     if not short:
         raise UsageError(
             f"all {len(traces)} traces have more than {contract.max_tokens} tokens; "
@@ -88,14 +89,27 @@ def train_on(
         on_update=on_update,
     )
     learned = [t for trace in short for t in targets_of(trace, plan.rule) if t is not None]
-    return Trained(len(short), len(learned), sum(learned) / len(learned), history[-1]["loss"])
+    return Trained(
+        num_traces=len(short),
+        num_steps=len(learned),
+        share_right=sum(learned) / len(learned),
+        num_too_long=len(traces) - len(short),
+        max_tokens=contract.max_tokens,
+        final_loss=history[-1]["loss"],
+    )
 
 
 def _start(traces: Sequence[Trace], plan: Plan) -> tuple[Any, Any]:
     """The model to train and its tokenizer."""
     seed = plan.config.seed
     if plan.base is not None:
-        return scorer_on(plan.base, seed=seed), read_tokenizer(plan.base)
+        model, tokenizer = scorer_on(plan.base, seed=seed), read_tokenizer(plan.base)
+        if len(tokenizer) > (known := model.get_input_embeddings().num_embeddings):
+            raise ModelError(
+                f"{plan.base}: the tokenizer knows {len(tokenizer)} tokens, the model {known}; "
+                "put the model's own tokenizer there"
+            )
+        return model, tokenizer
     tokenizer = fresh_tokenizer(_texts(traces), plan.shape.vocab_size)
     return fresh_scorer(tokenizer, plan.shape, seed=seed), tokenizer
 

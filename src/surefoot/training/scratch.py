@@ -15,6 +15,8 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from surefoot.errors import UsageError
 
 PAD, END = "<pad>", "<end>"
+SMALLEST_VOCABULARY = 256 + 2
+"""Every byte, and the two special tokens."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +30,14 @@ class Shape:
     max_positions: int = 1024
 
     def __post_init__(self) -> None:
-        if self.hidden_size % self.num_heads:
+        for name in self.__slots__:
+            least = SMALLEST_VOCABULARY if name == "vocab_size" else 1
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.hidden_size % (2 * self.num_heads):
             raise UsageError(
-                f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
+                f"hidden_size is {self.hidden_size}; with {self.num_heads} heads it must be a "
+                f"multiple of {2 * self.num_heads}"
             )
 
 
