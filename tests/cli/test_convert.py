@@ -91,6 +91,20 @@ def test_help_names_every_format(surefoot, name):
     assert name in words
 
 
+def test_a_file_that_no_row_could_replace_stays(surefoot, write_rows, tmp_path):
+    unlabelled = {key: value for key, value in LABELLED.items() if key != "labels"}
+    file, out = write_rows("in.jsonl", unlabelled, unlabelled), tmp_path / "out.jsonl"
+    out.write_text("before\n")
+    result = surefoot("convert", file, out, "--to", "processbench")
+    assert result.returncode == 1
+    assert f"none of 2 rows could be converted, and {out} was not written" in result.stderr.replace(
+        "\n", " "
+    )
+    assert "no step labels" in result.stderr
+    assert out.read_text() == "before\n"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
 def test_nothing_is_left_behind_when_it_fails(surefoot, write_rows, tmp_path):
     file = write_rows("in.jsonl", LABELLED, {**LABELLED, "problem": ""})
     out = tmp_path / "out.jsonl"

@@ -35,8 +35,8 @@ def convert(
 
     Args:
         inputs: Files to read; `-` is stdin.
-        out: The file to write, `-` is stdout: .jsonl or .json, each also with .gz, and .parquet for
-            Surefoot's own rows.
+        out: The file to write, `-` is stdout: .jsonl or .jsonl.gz; for Surefoot's own rows also
+            .parquet, for all others .json, a list. It stays as it was if no row can be written.
         source_format: The format of the files read, where it cannot be told from their rows.
         scores: A file of step scores to join to the traces.
         score_model: The model that gave those scores; the name of the file if not given.
@@ -61,10 +61,10 @@ def convert(
             threshold=threshold,
         )
     _tell(report, out)
-    if report.skipped and not report.written:
+    if not report.written:
         raise FormatError(
-            f"{', '.join(inputs)}: none of {count(report.skipped, 'row')} could be converted;"
-            " mend the rows told above, or name the format with --from"
+            f"{', '.join(inputs)}: none of {count(report.skipped, 'row')} could be converted, and"
+            f" {out} was not written; mend the rows told above, or name the format with --from"
         )
     if common.json:
         print_json({"inputs": inputs, "out": out, "to": to, **report.to_json()})

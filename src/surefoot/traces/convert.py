@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -164,7 +164,9 @@ def convert(
     neutral: bool = True,
     threshold: float = 0.5,
 ) -> ConvertReport:
-    """Write the traces of some files as another format; nothing is left at `out` if it fails.
+    """Write the traces of some files as another format.
+
+    If it fails, or if not one row can be written, `out` is left as it was.
 
     Args:
         inputs: Files that `read_any` reads.
@@ -191,13 +193,19 @@ def convert(
     table = None
     if scores is not None:
         table = ScoreFile(scores, model=score_model, strict=strict, on_skip=work.skip_unread)
-    with _sink(str(out), to) as put:
+    with suppress(_NothingWritten), _sink(str(out), to) as put:
         for file in files:
             for form, line, trace in _placed(str(file), given, strict, work.skip):
                 work.count(form)
                 work.add(table.join(trace) if table else trace, str(file), line, put)
         work.flush(put)
+        if not work.written:
+            raise _NothingWritten
     return work.report(table.report() if table else None)
+
+
+class _NothingWritten(Exception):  # noqa: N818 - no error to anyone
+    """Leaves the target as it was, by ending the block that would put a file there."""
 
 
 def _sink(out: str, to: str) -> AbstractContextManager[Callable[[Any], None]]:
@@ -221,7 +229,7 @@ class _Conversion:
         self._place = ("", 0)
         self._formats: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
-        self._written = self._skipped = 0
+        self.written = self._skipped = 0
         self._skips: list[RowError] = []
 
     def skip(self, error: RowError) -> None:
@@ -254,7 +262,7 @@ class _Conversion:
         if self._target.name == "surefoot":
             for trace in together:
                 put(trace)
-            self._written += len(together)
+            self.written += len(together)
             return
         if len(together) > 1 and self._target.join is not None:
             try:
@@ -275,14 +283,14 @@ class _Conversion:
     def _put(self, made: Written, put: Callable[[Any], None]) -> None:
         for row in made.rows:
             put(row)
-        self._written += len(made.rows)
+        self.written += len(made.rows)
         self._lost.update(made.lost)
 
     def report(self, scores: JoinReport | None) -> ConvertReport:
         """All counts."""
         return ConvertReport(
             read=self._formats.total(),
-            written=self._written,
+            written=self.written,
             skipped=self._skipped,
             skips=tuple(self._skips),
             lost=dict(sorted(self._lost.items())),

@@ -10,8 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import secrets
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from surefoot.errors import FormatError, RowError, StorageError, UsageError
+from surefoot.traces.drafts import Draft, check_place
 from surefoot.traces.parquet import ParquetRows
 from surefoot.traces.records import (
     OnSkip,
@@ -103,13 +102,13 @@ class TraceWriter:
         self.dropped = 0
         self._kind = file_kind(self.path)
         self._resume = resume
-        self._temporary: Path | None = None
         if self._kind == "list":
             raise FormatError(f"{self.path}: traces are not written as .json; name it .jsonl")
         if resume and (self._kind != "lines" or self.path == "-"):
             raise UsageError(f"{self.path}: only a plain .jsonl file can be resumed")
+        self._draft = None if resume else Draft(self.path)
         with storage_errors(self.path, "write"):
-            self._file = self._opened()
+            self._file = self._draft.file if self._draft else self._resumed()
             self._rows = ParquetRows(self._file) if self._kind == "parquet" else None
             self._lines: IO[bytes] | gzip.GzipFile = self._file
             if self._kind == "gzip":
@@ -136,25 +135,20 @@ class TraceWriter:
                 self._rows.close()
             elif self._lines is not self._file:
                 self._lines.close()
-            self._file.flush()
-            if self.path == "-":
-                return
-            if self._temporary is None:
+            if self._draft is not None:
+                self._draft.publish()
+            else:
                 self._file.close()
-                return
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._temporary.replace(Path(self.path).resolve())
 
     def discard(self) -> None:
         """Give up: the name keeps what was there before; with `resume`, what was written so far."""
         if self._rows is not None:
             self._rows.discard()
-        if self.path != "-":
+        if self._draft is not None:
+            self._draft.discard()
+        else:
             with suppress(OSError):
                 self._file.close()
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> TraceWriter:
         return self
@@ -174,23 +168,10 @@ class TraceWriter:
             self.discard()
             raise
 
-    def _opened(self) -> IO[bytes]:
-        if self.path == "-":
-            return sys.stdout.buffer
-        final = Path(self.path).resolve()
-        if final.is_dir():
-            raise StorageError(f"{self.path}: it is a folder; give the name of a file in it")
-        if not final.parent.is_dir():
-            raise StorageError(f"{self.path}: there is no folder {final.parent}; make it first")
-        if self._resume:
-            return self._resumed(final)
-        if final.exists() and not final.is_file():
-            return open(final, "wb")
-        self._temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
-        return open(self._temporary, "xb")
-
-    def _resumed(self, final: Path) -> IO[bytes]:
+    def _resumed(self) -> IO[bytes]:
         """The file, open behind its last whole row; fills `done` and `dropped`."""
+        check_place(self.path)
+        final = Path(self.path).resolve()
         file = open(final, "r+b" if final.exists() else "x+b")  # noqa: SIM115
         end = 0
         for number, raw in enumerate(file, 1):

@@ -104,13 +104,26 @@ def test_lines_gzip_and_lists_are_written_and_read(tmp_path, name):
     assert list(tmp_path.glob(".*")) == []
 
 
-def test_an_empty_list_is_still_a_list(tmp_path):
-    source = save(tmp_path / "a.jsonl", [{**FLAT, "labels": [None] * 3, "first_error": None}])
-    report = convert(source, tmp_path / "o.json", to="trl")
-    assert load(tmp_path / "o.json") == []
-    assert (report.written, report.skipped) == (0, 1)
-    assert report.skips[0].line == 1
-    assert "no step labels" in report.skips[0].reason
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [
+        *(("trl", f"o{ending}") for ending in (".jsonl", ".jsonl.gz", ".json")),
+        *(("surefoot", f"o{ending}") for ending in (".jsonl", ".jsonl.gz", ".parquet")),
+    ],
+)
+def test_where_no_row_can_be_written_the_target_stays(tmp_path, name, to):
+    bad = {"labels": [None] * 3, "first_error": None} if to == "trl" else {"labels": [1]}
+    source = save(tmp_path / "a.jsonl", [{**FLAT, **bad}])
+    for before in (None, b"before"):
+        if before:
+            (tmp_path / name).write_bytes(before)
+        report = convert(source, tmp_path / name, to=to)
+        assert (report.written, report.skipped) == (0, 1)
+        assert report.skips[0].line == 1
+        assert "labels" in str(report.skips[0])
+        files = sorted(one.name for one in tmp_path.iterdir())
+        assert files == (["a.jsonl", name] if before else ["a.jsonl"])
+        assert not before or (tmp_path / name).read_bytes() == before
 
 
 def test_losses_are_counted_over_rows(tmp_path):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import secrets
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
-from surefoot.errors import StorageError, UsageError
+from surefoot.errors import UsageError
+from surefoot.traces.drafts import Draft
 from surefoot.traces.records import file_kind, storage_errors
 
 
@@ -30,16 +28,20 @@ def record_file(path: str) -> Iterator[Callable[[dict[str, Any]], None]]:
     kind = file_kind(path)
     if kind == "parquet":
         raise UsageError(f"{path}: only Surefoot's own rows go to Parquet; name it .jsonl")
-    with _opened(path) as file:
+    draft = Draft(path)
+    try:
         if kind == "list":
-            yield from _list(path, file)
+            yield from _list(path, draft.file)
         elif kind == "gzip":
-            lines = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+            lines = gzip.GzipFile(filename="", mode="wb", fileobj=draft.file, mtime=0)
             yield from _lines(path, lines)
             with storage_errors(path, "write"):
                 lines.close()
         else:
-            yield from _lines(path, file)
+            yield from _lines(path, draft.file)
+        draft.publish()
+    finally:
+        draft.discard()
 
 
 _Put = Callable[[dict[str, Any]], None]
@@ -67,32 +69,3 @@ def _list(path: str, file: IO[bytes]) -> Iterator[_Put]:
 
 def _json(row: dict[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
-    """The file under a temporary name beside its own, or standard output, or a device."""
-    if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    final = Path(path).resolve()
-    if final.is_dir():
-        raise StorageError(f"{path}: it is a folder; give the name of a file in it")
-    if not final.parent.is_dir():
-        raise StorageError(f"{path}: there is no folder {final.parent}; make it first")
-    if final.exists() and not final.is_file():
-        with storage_errors(path, "write"), open(final, "wb") as device:
-            yield device
-        return
-    part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
-    with storage_errors(path, "write"):
-        file = open(part, "xb")  # noqa: SIM115
-    try:
-        yield file
-        with storage_errors(path, "write"):
-            file.close()
-            part.replace(final)
-    finally:
-        file.close()
-        part.unlink(missing_ok=True)
