@@ -1,17 +1,19 @@
 """Every error that Surefoot raises on purpose.
 
     SurefootError
-    |- UsageError        (ValueError)  an argument or option that cannot work; the command line exits with 2
+    |- UsageError        (ValueError)  an argument or option that cannot work; exit code 2
     |- TraceError        (ValueError)  a trace, its labels or its scores contradict themselves
     |- RowError          (ValueError)  one row of a file is bad: file, line, field, reason
     |- FormatError       (ValueError)  a whole file is not what it was taken for
     |- StorageError      (OSError)     a file or folder is missing, damaged or not writable
     |- ContractError     (ValueError)  a model and its contract do not fit each other
     |- ModelError        (ValueError)  a model cannot be found, read or run
+    |  `- UnscorableError              one trace is not for this model, such as one that is too long
     |- AbstainedError    (ValueError)  a number was asked for where the model gave none
+    |- WorkerError       (RuntimeError) a process that did part of the work is gone
 
-Each says what is wrong, where, and how to mend it. The built-in co-parents let callers that know nothing of
-Surefoot catch them too.
+Each says what is wrong, where, and how to mend it. The built-in co-parents let callers that know
+nothing of Surefoot catch them too.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ class TraceError(SurefootError, ValueError):
 class RowError(SurefootError, ValueError):
     """One row of a file is bad.
 
-    `field` names the offending field (dotted, with 0-based list positions, such as ``steps.3.text``); `path` and
-    `line` (1-based) are filled in by whoever reads the file.
+    `field` names the offending field (dotted, with 0-based list positions, such as
+    ``steps.3.text``); `path` and `line` (1-based) are filled in by whoever reads the file.
     """
 
     def __init__(
@@ -78,5 +80,13 @@ class ModelError(SurefootError, ValueError):
     """A model cannot be found, read or run."""
 
 
+class UnscorableError(ModelError):
+    """One trace is not for this model, such as one that is too long; others may be."""
+
+
 class AbstainedError(SurefootError, ValueError):
     """A number was asked for where the model gave none."""
+
+
+class WorkerError(SurefootError, RuntimeError):
+    """A process that did part of the work is gone."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from surefoot.cli.reading import Skipped, read_files, score_in_chunks
+from surefoot.cli.reading import Skipped, Unscored, read_files, score_in_chunks
 from surefoot.cli.say import Common, count, note, print_json, track, visible
 from surefoot.errors import StorageError, UsageError
 from surefoot.traces.types import StepScores, Trace
@@ -44,7 +44,8 @@ def processbench(
         seed: Draws the traces for tuning, the random baseline and the resamples.
         out: A folder for `processbench.json` with every figure.
         source_format: Format of the files, where it cannot be told from their rows.
-        strict: Stop at the first bad row; without it bad rows are counted and told.
+        strict: Stop at the first bad row or trace that cannot be scored; without it they are
+            counted and told.
     """
     if (model is None) == (scores is None):
         raise UsageError("give either --model, to score the traces now, or --scores, to use theirs")
@@ -53,18 +54,19 @@ def processbench(
     from surefoot.evals.processbench import evaluate_processbench
     from surefoot.models.hub import load
 
-    skipped = Skipped()
+    skipped, unscored = Skipped(), Unscored(strict)
     reward_model = None if model is None else load(model)
     traces = list(track(read_files(files, source_format, strict, skipped), "traces read"))
     if reward_model is None:
         found = [_held_scores(trace, scores or "") for trace in traces]
     else:
         settled = [trace for trace in traces if knows_first_error(trace)]
-        fresh = (one for _, one in track(score_in_chunks(reward_model, settled), "traces scored"))
+        fresh = track(score_in_chunks(reward_model, settled, unscored), "traces scored")
         found = [next(fresh) if knows_first_error(trace) else None for trace in traces]
     report = evaluate_processbench(traces, found, threshold=threshold, seed=seed)
 
-    result = {"files": files, "seed": seed, **report.to_json(), "skipped": skipped.to_json()}
+    result = {"files": files, "seed": seed, **report.to_json()}
+    result |= {"skipped": skipped.to_json(), "unscored": unscored.to_json()}
     if target is not None:
         target.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     if common.json:
@@ -73,6 +75,8 @@ def processbench(
         _print_table(report)
         if skipped.rows:
             note(skipped.summary())
+        if unscored.traces:
+            note(f"{count(unscored.traces, 'trace')} not scored; each counts as a wrong answer")
         if target is not None:
             note(f"every figure is in {target}")
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from surefoot.cli.say import count, note
-from surefoot.errors import FormatError, RowError
+from surefoot.errors import FormatError, RowError, UnscorableError
 from surefoot.models.base import RewardModel
 from surefoot.traces.types import StepScores, Trace
 
@@ -73,12 +73,52 @@ def read_files(
         )
 
 
+@dataclass
+class Unscored:
+    """The traces that a model could not score: how many, and why the first few were not."""
+
+    strict: bool
+    traces: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, error: UnscorableError) -> None:
+        """Count a trace, and tell it if it is among the first; `strict` raises instead."""
+        if self.strict:
+            raise error
+        self.traces += 1
+        if len(self.first) < MOST_TOLD:
+            self.first.append(str(error))
+            note(f"not scored: {error}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The number, and the reasons of the first few."""
+        return {"traces": self.traces, "first": self.first}
+
+
+def score_all(
+    model: RewardModel, some: Sequence[Trace], unscored: Unscored
+) -> list[StepScores | None]:
+    """The scores of each trace; None where the model cannot score it, which is counted."""
+    try:
+        return list(model.score(some))
+    except UnscorableError:
+        return [_score_one(model, trace, unscored) for trace in some]
+
+
+def _score_one(model: RewardModel, trace: Trace, unscored: Unscored) -> StepScores | None:
+    try:
+        return model.score(trace)
+    except UnscorableError as error:
+        unscored.add(error)
+        return None
+
+
 def score_in_chunks(
-    model: RewardModel, traces: Iterable[Trace]
-) -> Iterator[tuple[Trace, StepScores]]:
-    """Each trace with its scores, a chunk at a time."""
+    model: RewardModel, traces: Iterable[Trace], unscored: Unscored
+) -> Iterator[StepScores | None]:
+    """The scores of each trace, a chunk at a time."""
     for some in chunks(traces):
-        yield from zip(some, model.score(some), strict=True)
+        yield from score_all(model, some, unscored)
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:

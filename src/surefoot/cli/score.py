@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from surefoot.cli.reading import Skipped, chunks, read_files
+from surefoot.cli.reading import Skipped, Unscored, chunks, read_files, score_all
 from surefoot.cli.say import Common, count, note, print_json, track
-from surefoot.errors import UsageError
+from surefoot.errors import ModelError, UsageError
 from surefoot.traces.types import StepScores, Trace
 
 if TYPE_CHECKING:
@@ -47,14 +47,15 @@ def score(
         source_format: Format of the files, where it cannot be told from their rows.
         show: How many traces to show when no --out is given.
         resume: Go on with a .jsonl file that a killed run left; --no-resume writes it anew.
-        strict: Stop at the first bad row; without it bad rows are counted and told.
+        strict: Stop at the first bad row or trace that cannot be scored; without it they are
+            counted and told.
     """
     if common.json and out == "-":
         raise UsageError("--json and the traces cannot both go to stdout; name a file with --out")
     from surefoot.models.hub import load
 
     reward_model = load(model)
-    skipped = Skipped()
+    skipped, unscored = Skipped(), Unscored(strict)
     tally = _Tally(keep=common.json and out is None)
     traces = track(read_files(files, source_format, strict, skipped), "traces read")
     inputs = _started(chunks(traces))
@@ -62,10 +63,11 @@ def score(
         finished = _finished(out) if writer is not None and writer.done else iter(())
         try:
             for some, start in _unfinished(inputs, finished, reward_model.name, str(out), tally):
-                for trace, scores in list(zip(some, reward_model.score(some), strict=True))[start:]:
+                found = score_all(reward_model, some, unscored)
+                for trace, scores in list(zip(some, found, strict=True))[start:]:
                     if writer is not None:
-                        writer.write(trace.with_scores(scores))
-                    elif tally.traces < show and not common.json:
+                        writer.write(trace.with_scores(scores) if scores else trace)
+                    elif scores and tally.traces < show and not common.json:
                         _show(trace, scores)
                     tally.add(trace, scores)
         except KeyboardInterrupt as stop:
@@ -73,6 +75,8 @@ def score(
                 kept = count(tally.traces, "trace")
                 stop.add_note(f"{kept} are kept in {out}; the same command goes on from there")
             raise
+    if tally.unscored == tally.traces > 0:
+        raise ModelError(f"{reward_model.name} could score none of {count(tally.traces, 'trace')}")
     result = {"model": reward_model.name, **tally.to_json(), "skipped": skipped.to_json()}
     if common.json:
         print_json({**result, "out": out})
@@ -87,15 +91,21 @@ class _Tally:
     keep: bool
     traces: int = 0
     resumed: int = 0
+    unscored: int = 0
     steps: int = 0
     abstained: int = 0
     flagged: int = 0
     scores: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, trace: Trace, scores: StepScores, *, resumed: bool = False) -> None:
-        """Count one trace."""
+    def add(self, trace: Trace, scores: StepScores | None, *, resumed: bool = False) -> None:
+        """Count one trace; without scores, as one that could not be scored."""
         self.traces += 1
         self.resumed += resumed
+        if scores is None:
+            self.unscored += 1
+            if self.keep:
+                self.scores.append({"id": trace.id, "values": None})
+            return
         self.steps += len(scores.values)
         self.abstained += len(scores.values) - len(scores.scored)
         first = scores.first_error()
@@ -116,6 +126,7 @@ class _Tally:
         counts = {
             "traces": self.traces,
             "resumed": self.resumed,
+            "unscored_traces": self.unscored,
             "steps": self.steps,
             "abstained_steps": self.abstained,
             "flagged_traces": self.flagged,
@@ -158,6 +169,10 @@ def _unfinished(
             done = next(finished, None)
             if done is None:
                 break
+            if done == trace:
+                tally.add(trace, None, resumed=True)
+                start += 1
+                continue
             if not done.scores or done != trace.with_scores(done.scores[-1]):
                 raise _other_rows(out, tally.traces, "another trace than the input")
             if done.scores[-1].model != model:
@@ -199,6 +214,8 @@ def _print_summary(tally: _Tally, skipped: Skipped, out: str | None) -> None:
         f" no score on {tally.abstained:,} of them ({share:.0%}),"
         f" a step below the threshold in {count(tally.flagged, 'trace')}"
     )
+    if tally.unscored:
+        say(f"{count(tally.unscored, 'trace')} could not be scored and came through without scores")
     if skipped.rows:
         say(skipped.summary())
     if tally.resumed:

@@ -161,12 +161,9 @@ def _policy(traces: Sequence[Trace], seed: int) -> dict[str, Any]:
 
     def flawed_share(counts: FloatArray) -> FloatArray:
         num_right = counts @ right
-        return np.divide(
-            num_right - counts @ sound,
-            num_right,
-            out=np.full(len(counts), math.nan),
-            where=num_right > 0,
-        )
+        share: FloatArray = np.full(len(counts), math.nan)
+        np.divide(num_right - counts @ sound, num_right, out=share, where=num_right > 0)
+        return share
 
     figures: dict[str, Any] = {
         "accuracy": bootstrap_mean(right, seed=seed).to_json(),
