@@ -134,3 +134,10 @@ def test_a_trace_without_what_the_rules_need_is_refused():
     bare = Trace("p", ["a"], scores=(StepScores((0.5,), "prm"),))
     with pytest.raises(UsageError, match=r"has no scores of 'orm', no labels that settle.*outcome"):
         choose([bare])
+
+
+def test_a_problem_on_which_no_chain_gives_an_answer_has_no_vote():
+    silent = [chain("p", None, (-1, -1), (0.1, 0.1), orm=0.5, name=str(i)) for i in range(2)]
+    found = kinds(choose(silent))
+    assert found[OUTVOTED] is None
+    assert found[RESCUED] is None

@@ -44,8 +44,12 @@ def demo(
     if quick and long:
         raise UsageError("--quick and --long exclude each other; choose one")
     size = "quick" if quick else "long" if long else "standard"
-    with _progress() as on_progress:
-        summary = run_demo(replace(SIZES[size], seed=seed), out, on_progress)
+    try:
+        with _progress() as on_progress:
+            summary = run_demo(replace(SIZES[size], seed=seed), out, on_progress)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what is finished is kept in {out}; the same command goes on from there")
+        raise
     if common and common.json:
         print_json(summary)
         return

@@ -43,6 +43,8 @@ class DemoConfig:
             least = 0 if name in ("seed", "rounds", "hot_samples") else 1
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.seed >= 2**32:
+            raise UsageError(f"seed is {self.seed}; it must be below 2**32")
 
     @property
     def author_chains(self) -> int:

@@ -45,10 +45,14 @@ def run_demo(
     """Run the demo, or the rest of it, in folder `out`; gives what `summary.json` holds.
 
     Raises:
-        UsageError: the folder holds a run with other settings.
+        UsageError: the folder holds a run with other settings, or anything else.
         StorageError: the folder cannot be written.
+        WorkerError: a worker process was ended from outside.
     """
     _claim(out, config)
+    if (out / REPORT_FILE).exists():
+        finished: Mapping[str, Any] = json.loads((out / SUMMARY_FILE).read_text())
+        return finished
     with Stages(out, on_progress) as stages:
         return _Demo(config, out, stages).run()
 
@@ -96,7 +100,7 @@ class _Demo:
         return summarise(self.config, read_scored(heldout), read_scored(test), prms)
 
     def write(self, figures: Mapping[str, Any], test: list[Path]) -> Mapping[str, Any]:
-        """Write `summary.json` and `report.html`."""
+        """Write `summary.json`, and `report.html` last: with it, the run is finished."""
         config = self.config
         summary = {
             "seed": config.seed,
@@ -232,15 +236,20 @@ def _claim(out: Path, config: DemoConfig) -> None:
     settings = json.dumps(asdict(config), indent=1) + "\n"
     file = out / CONFIG_FILE
     try:
-        (out / "chains").mkdir(parents=True, exist_ok=True)
-        (out / "scored").mkdir(exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         if not file.exists():
+            if any(not entry.name.startswith(".") for entry in out.iterdir()):
+                raise UsageError(
+                    f"{out} holds files of something else; choose another folder with --out"
+                )
             write_whole(file, settings)
         elif file.read_text() != settings:
             raise UsageError(
                 f"{out} holds a run with other settings (see {CONFIG_FILE}); choose another "
                 "folder with --out, or remove it"
             )
+        for name in ("chains", "scored"):
+            (out / name).mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"cannot write to {out}: {error.strerror}; choose another --out"

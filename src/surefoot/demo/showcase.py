@@ -50,7 +50,7 @@ class _Group:
     def vote(self) -> tuple[str | None, int]:
         """The most frequent answer and its votes; None where none leads alone."""
         votes = Counter(one.trace.answer for one in self.chains if one.trace.answer is not None)
-        (answer, count), *others = [*votes.most_common(2), (None, 0)]
+        (answer, count), *others = [*votes.most_common(2), (None, 0), (None, 0)]
         return (None, count) if others[0][1] == count else (answer, count)
 
 

@@ -11,12 +11,14 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from surefoot.demo import workers
+from surefoot.errors import WorkerError
 
 OnProgress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -67,16 +69,20 @@ class Stages:
             self._pool.shutdown(cancel_futures=True)
 
     def run(self, stage: str, tasks: Sequence[Task]) -> None:
-        """Do the unfinished tasks of a stage, side by side, and remember how long it took."""
+        """Do the unfinished tasks of a stage, side by side, and remember how long it took.
+
+        Raises:
+            WorkerError: a worker process was ended from outside.
+        """
         left = [task for task in tasks if not task.makes.exists()]
         self.on_progress(stage, len(tasks) - len(left), len(tasks))
         if not left:
             return
         started = time.perf_counter()
-        waiting: set[Future[tuple[int, float]]] = {
-            self._workers().submit(workers.measured, task.work, task.options) for task in left
-        }
         try:
+            waiting: set[Future[tuple[int, float]]] = {
+                self._workers().submit(workers.measured, task.work, task.options) for task in left
+            }
             while waiting:
                 finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 self._drain()
@@ -84,6 +90,11 @@ class Stages:
                     pid, peak = one.result()
                     self._peaks[pid] = max(peak, self._peaks.get(pid, 0.0))
                     self.on_progress(stage, len(tasks) - len(waiting), len(tasks))
+        except BrokenProcessPool:
+            raise WorkerError(
+                f"a worker process was ended from outside during {stage!r}, perhaps for want of "
+                "memory; run again to go on where it stopped"
+            ) from None
         finally:
             self._record(stage, time.perf_counter() - started)
 

@@ -4,9 +4,13 @@ report.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import resource
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -16,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.demo.config import POLICY_BATCH, REWARD_BATCH, DemoConfig
-from surefoot.policies.base import Continuation, Prefix, Sampling
+from surefoot.errors import ModelError
+from surefoot.policies.base import Continuation, Policy, Prefix, Sampling
 from surefoot.traces.store import read_traces, write_traces
 from surefoot.traces.types import Trace
 from surefoot.worlds.base import Problem
@@ -28,13 +33,21 @@ HOT = 1.5
 """Temperature at which the policy makes the slips that it rarely makes at 1, so that the reward
 models have seen them before best-of-N goes looking for them."""
 
+MOST_DRAWS = 20
+"""How often chains are drawn for a problem before the policy counts as silent."""
+
 _progress: Queue[tuple[str, int, int]] | None = None
 
 
 def start(progress: Queue[tuple[str, int, int]]) -> None:
-    """Make a process ready: one thread, quiet libraries, a way to report progress."""
+    """Make a process ready: one thread, quiet libraries, a way to report progress.
+
+    It ends with the main process, however that ends, and leaves Ctrl-C to it.
+    """
     global _progress
     _progress = progress
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import torch
     from transformers.utils import logging
@@ -42,6 +55,13 @@ def start(progress: Queue[tuple[str, int, int]]) -> None:
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def report(stage: str, done: int, total: int) -> None:
@@ -58,7 +78,8 @@ def measured(work: Callable[..., None], options: dict[str, Any]) -> tuple[int, f
 
 def peak_rss_mb() -> float:
     """The most memory this process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def train_policy(config: DemoConfig, folder: Path) -> None:
@@ -88,8 +109,7 @@ def sample(
     """`n` chains of the policy on each of the problems `first` to `last`, every step labelled
     exactly, and `hot` more at a higher temperature.
 
-    Each trace keeps its log-probability under the policy. Chains without a single step are left
-    out.
+    Each trace keeps its log-probability under the policy.
     """
     from surefoot.policies.local import LocalPolicy
 
@@ -98,18 +118,36 @@ def sample(
     writer = LocalPolicy.load(policy)
     prefixes = [Prefix(problem.text) for problem in problems]
     seed = config.seed * 1_000_003 + first
-    cool = writer.continue_prefixes(prefixes, n, seed=seed, sampling=_sampling(1.0))
-    warm: list[list[Continuation]] = [[] for _ in problems]
-    if hot:
-        warm = writer.continue_prefixes(prefixes, hot, seed=seed, sampling=_sampling(HOT))
+    cool = _chains(writer, prefixes, n, seed, 1.0)
+    warm = _chains(writer, prefixes, hot, seed, HOT)
     traces = []
     for problem, *found in zip(problems, cool, warm, strict=True):
         for one in chain(*found):
-            if one.steps:
-                trace = world.trace(problem, one.steps)
-                meta = {"logprob": one.logprob, "num_tokens": one.num_tokens}
-                traces.append(replace(trace, meta=meta))
+            trace = world.trace(problem, one.steps)
+            meta = {"logprob": one.logprob, "num_tokens": one.num_tokens}
+            traces.append(replace(trace, meta=meta))
     write_traces(out, traces)
+
+
+def _chains(
+    policy: Policy, prefixes: Sequence[Prefix], n: int, seed: int, temperature: float
+) -> list[list[Continuation]]:
+    """`n` chains on each prefix; one without a single step, which is no trace, is drawn again."""
+    sampling = Sampling(temperature=temperature, max_new_tokens=200)
+    found: list[list[Continuation]] = [[] for _ in prefixes]
+    for attempt in range(MOST_DRAWS):
+        lacking = [i for i, some in enumerate(found) if len(some) < n]
+        if not lacking:
+            return found
+        drawn = policy.continue_prefixes(
+            [prefixes[i] for i in lacking], n, seed=seed + attempt * 2**58, sampling=sampling
+        )
+        for i, some in zip(lacking, drawn, strict=True):
+            found[i] = [*found[i], *(one for one in some if one.steps)][:n]
+    raise ModelError(
+        f"the policy wrote no step in {MOST_DRAWS} draws on {prefixes[lacking[0]].problem!r}; "
+        "train it longer"
+    )
 
 
 def train_reward(
@@ -157,10 +195,6 @@ def score(models: Sequence[Path], data: Path, out: Path) -> None:
     write_traces(out, traces)
 
 
-def _sampling(temperature: float) -> Sampling:
-    return Sampling(temperature=temperature, max_new_tokens=200)
-
-
 @cache
 def _problems(config: DemoConfig) -> list[Problem]:
     """Every problem of a run."""
@@ -180,7 +214,8 @@ def choose_hard(scored: Path, control: Path, hard: Path, *, model: str, n: int, 
     """From each problem's distinct chains, keep those the model likes best, and as many at random.
 
     Of the `n` chains two thirds are the model's favourites, the rest are drawn from the others, so
-    that it is not shown its favourites alone. The control gets `n` chains drawn at random.
+    that it is not shown its favourites alone. The control gets `n` chains drawn at random. The hard
+    ones are written last: with them, both files are there.
     """
     rng = random.Random(f"hard {seed}")
     groups: dict[str, dict[str, Trace]] = {}
@@ -193,8 +228,8 @@ def choose_hard(scored: Path, control: Path, hard: Path, *, model: str, n: int, 
         others = chains[len(favourites) :]
         liked += favourites + rng.sample(others, min(len(others), n - len(favourites)))
         drawn += rng.sample(chains, min(len(chains), n))
-    write_traces(hard, liked)
     write_traces(control, drawn)
+    write_traces(hard, liked)
 
 
 def _reward(trace: Trace, model: str) -> float:
