@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_rows import traces
 
+from made_up import traces
 from surefoot import Step, StepLabels, StepScores, Trace
 from surefoot.errors import FormatError, RowError, StorageError, UsageError
 from surefoot.traces.rows import trace_to_row
