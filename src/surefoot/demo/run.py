@@ -106,7 +106,9 @@ class _Demo:
             "seed": config.seed,
             "config": asdict(config),
             "sizes": self.sizes(),
-            "seconds": {name: round(s, 2) for name, s in self.stages.seconds.items()},
+            "seconds": {
+                name.replace(" ", "_"): round(s, 2) for name, s in self.stages.seconds.items()
+            },
             "peak_rss_mb": round(self.stages.peak_rss_mb, 1),
             "versions": installed_versions(),
             **figures,
