@@ -1,6 +1,7 @@
 """Surefoot: process reward models, from step labels to step rewards.
 
-Everything public is here; heavy parts load when first used, so `import surefoot` loads neither torch nor transformers.
+Everything public is here; heavy parts load when first used, so `import surefoot` loads neither
+torch nor transformers.
 """
 
 from __future__ import annotations

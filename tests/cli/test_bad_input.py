@@ -76,6 +76,7 @@ def test_when_every_row_is_bad_it_fails(surefoot, write_rows, tmp_path, verb):
     check_failed(surefoot(verb, file, *options), 1, "none of 2 rows")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_steps(surefoot, write_rows):
     steps = [f"{i} + 1 = {i + 1}." for i in range(100_000)]
     steps[99_999] = "1 + 1 = 3."

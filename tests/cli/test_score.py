@@ -81,6 +81,7 @@ def many_rows(write_rows):
     return write_rows("many.jsonl", *rows, *rows[:100])
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     surefoot, surefoot_path, many_rows, tmp_path
 ):

@@ -271,7 +271,7 @@ def test_a_hundred_thousand_steps_in_linear_time(strategy):
     text = join_steps(steps, strategy)
     started = time.process_time()
     assert split_steps(text, strategy) == steps
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10, "quadratic work would take minutes"
 
 
 @pytest.mark.parametrize(
@@ -297,4 +297,4 @@ def test_a_hundred_thousand_steps_in_linear_time(strategy):
 def test_hostile_text_takes_linear_time(text):
     started = time.process_time()
     assert split_steps(text)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10, "quadratic work would take minutes"
