@@ -75,8 +75,8 @@ def train_on(
     short = _short_enough(traces, contract.layout, tokenizer, contract.max_tokens)
     if not short:
         raise UsageError(
-            f"all {len(traces)} traces have more than {contract.max_tokens} tokens; "
-            "raise max_tokens"
+            f"no trace fits into {contract.max_tokens} tokens; raise max_tokens, or take a base "
+            "with more room"
         )
     history = train_reward_model(
         short,
