@@ -50,9 +50,7 @@ def test_none_scored_is_a_failure(surefoot, write_rows, prm):
 
 
 def test_an_unscored_trace_counts_as_a_wrong_answer(surefoot, write_rows, prm):
-    labelled = [
-        {**row, "labels": [{**LABELS, "values": [1] * len(row["steps"])}]} for row in ROWS
-    ]
+    labelled = [{**row, "labels": [{**LABELS, "values": [1] * len(row["steps"])}]} for row in ROWS]
     source = write_rows("labelled.jsonl", *labelled)
     done = surefoot("eval", "processbench", source, "--model", prm, "--threshold", "0", "--json")
     result = json.loads(done.stdout)
