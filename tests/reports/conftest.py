@@ -50,6 +50,7 @@ def summary():
     first_errors = {
         name: {
             "first_error_f1": estimate(f1),
+            "first_error_f1_tuned": estimate(f1 + 0.05),
             "acc_error": estimate(f1 - 0.1),
             "acc_correct": estimate(f1 + 0.1),
         }

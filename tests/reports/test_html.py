@@ -120,6 +120,7 @@ def test_every_method_has_its_row_with_intervals(summary):
         "40.0 [35.0, 45.0]",
         "30.0 [25.0, 35.0]",
         "50.0 [45.0, 55.0]",
+        "45.0 [40.0, 50.0]",
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from surefoot.demo.config import DemoConfig
-from surefoot.evals.first_errors import evaluate_first_errors
+from surefoot.evals.first_errors import evaluate_first_errors, first_error, tune_threshold
 from surefoot.evals.pools import Figure, Pool, Selection, curves, paired
 from surefoot.models.checkers import ArithmeticChecker
 from surefoot.stats import Estimate, FloatArray, bootstrap, bootstrap_mean
@@ -145,13 +145,28 @@ def _paired(
 def _first_errors(
     scores: Sequence[StepScores], traces: Sequence[Trace], seed: int
 ) -> dict[str, Any]:
+    """First errors at the scorer's own threshold over all traces, and at one tuned on the first
+    half over the others."""
     report = evaluate_first_errors(scores, traces, label_source="checker", seed=seed)
     figures = {
         "first_error_f1": report.f1,
+        "first_error_f1_tuned": _tuned_f1(scores, traces, seed),
         "acc_error": report.acc_error,
         "acc_correct": report.acc_correct,
     }
     return {name: one.to_json() if one else None for name, one in figures.items()}
+
+
+def _tuned_f1(scores: Sequence[StepScores], traces: Sequence[Trace], seed: int) -> Estimate | None:
+    half = len(traces) // 2
+    labels = [first_error(trace, "checker") for trace in traces[:half]]
+    flawed = [label is not None for label in labels]
+    if all(flawed) or not any(flawed):
+        return None
+    threshold = tune_threshold(scores[:half], labels)
+    return evaluate_first_errors(
+        scores[half:], traces[half:], threshold=threshold, label_source="checker", seed=seed
+    ).f1
 
 
 def _policy(traces: Sequence[Trace], seed: int) -> dict[str, Any]:

@@ -50,8 +50,10 @@ class _Group:
     def vote(self) -> tuple[str | None, int]:
         """The most frequent answer and its votes; None where none leads alone."""
         votes = Counter(one.trace.answer for one in self.chains if one.trace.answer is not None)
-        (answer, count), *others = [*votes.most_common(2), (None, 0), (None, 0)]
-        return (None, count) if others[0][1] == count else (answer, count)
+        if not votes:
+            return None, 0
+        (answer, count), *others = votes.most_common(2)
+        return (None if others and others[0][1] == count else answer), count
 
 
 def choose(traces: Sequence[Trace], *, prm: str = "prm", orm: str = "orm") -> list[Showcase]:

@@ -152,12 +152,12 @@ def paired_rows(summary: Summary) -> Iterator[Row]:
         )
 
 
-_FIRST_ERROR = ("first_error_f1", "acc_error", "acc_correct")
+_FIRST_ERROR = ("first_error_f1", "acc_error", "acc_correct", "first_error_f1_tuned")
 _POLICY = ("accuracy", "sound", "flawed_share")
 
 
 def first_error_table(summary: Summary) -> list[Row]:
-    """A row per scorer: F1, and accuracy on flawed and on sound chains."""
+    """A row per scorer: F1, accuracy on flawed and on sound chains, F1 at a tuned threshold."""
     return [
         Row(label, "", name, _cells(summary[name], _FIRST_ERROR))
         for name, label in SCORERS.items()
