@@ -9,7 +9,6 @@ memory in MB and the rows per second.
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surefoot import StepLabels, StepScores, Trace
+from surefoot.memory import peak_rss_mb
 from surefoot.traces.store import read_traces, write_traces
 
 STEPS = 8
@@ -51,10 +51,9 @@ def read(path: str, way: str) -> dict[str, float]:
     else:
         rows = sum(1 for _ in read_traces(path, strict=True))
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "rows": rows,
-        "peak_rss_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
+        "peak_rss_mb": round(peak_rss_mb(), 1),
         "rows_per_second": round(rows / seconds),
     }
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from surefoot.demo import workers
 from surefoot.errors import WorkerError
+from surefoot.memory import peak_rss_mb
 
 OnProgress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -127,7 +128,7 @@ class Stages:
     def _record(self, stage: str, seconds: float) -> None:
         """Times of interrupted tries add up; memory is that of all processes at their fullest."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-        now = workers.peak_rss_mb() + sum(self._peaks.values())
+        now = peak_rss_mb() + sum(self._peaks.values())
         self.peak_rss_mb = max(self.peak_rss_mb, now)
         partial = self.path.with_suffix(".partial")
         partial.write_text(json.dumps({"seconds": self.seconds, "peak_rss_mb": self.peak_rss_mb}))

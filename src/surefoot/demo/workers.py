@@ -7,9 +7,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +19,7 @@ from typing import Any
 
 from surefoot.demo.config import POLICY_BATCH, REWARD_BATCH, DemoConfig
 from surefoot.errors import ModelError
+from surefoot.memory import peak_rss_mb
 from surefoot.policies.base import Continuation, Policy, Prefix, Sampling
 from surefoot.traces.store import read_traces, write_traces
 from surefoot.traces.types import Trace
@@ -74,12 +73,6 @@ def measured(work: Callable[..., None], options: dict[str, Any]) -> tuple[int, f
     """Do some work; gives this process's number and the most memory it has held, in MB."""
     work(**options)
     return os.getpid(), peak_rss_mb()
-
-
-def peak_rss_mb() -> float:
-    """The most memory this process has held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def train_policy(config: DemoConfig, folder: Path) -> None:
