@@ -30,6 +30,7 @@ def test_too_long_traces_come_through_without_scores(surefoot, write_rows, prm, 
     done = surefoot("score", source, "--model", prm, "--out", out)
     assert done.returncode == 0
     assert "the contract allows 64" in done.stderr
+    assert "Loading" not in done.stderr
     assert "1 trace could not be scored" in done.stdout
     assert [len(trace.scores) for trace in read_traces(str(out))] == [1, 0, 1]
     again = surefoot("score", source, "--model", prm, "--out", out, "--json")

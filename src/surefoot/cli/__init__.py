@@ -46,6 +46,7 @@ option."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of loading weights; ours remain
     given = sys.argv[1:] if arguments is None else arguments
     tokens = [_DASH if token == "-" else token for token in given]
     try:
