@@ -111,7 +111,7 @@ def test_quick_runs_about_a_minute(surefoot_path, tmp_path):
     assert summary["peak_rss_mb"] < 3000
     assert "PRM vote" in done.stdout
     assert str(out / "report.html") in done.stderr
-    assert summary["sizes"]["test_chains"] == 50 * 16
+    assert summary["sizes"]["test_chains"] == 40 * 16
     assert summary["best_of_n"]["oracle"]["16"]["accuracy"]["mean"] > 0.5
     again = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60)
     assert again.returncode == 0

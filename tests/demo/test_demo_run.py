@@ -48,11 +48,9 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The folder of a run that nothing stopped, with its summary and its seconds."""
+    """The folder of a run that nothing stopped, with its summary."""
     folder = tmp_path_factory.mktemp("demo") / "run"
-    started = time.perf_counter()
-    summary = run_demo(TINY, folder)
-    return folder, summary, time.perf_counter() - started
+    return folder, run_demo(TINY, folder)
 
 
 def is_estimate(value):
@@ -62,8 +60,7 @@ def is_estimate(value):
 
 
 def test_the_summary_holds_what_was_promised(finished):
-    folder, summary, seconds = finished
-    assert seconds < 60
+    folder, summary = finished
     assert json.loads((folder / "summary.json").read_text()) == summary
     assert summary["config"] == asdict(TINY)
     assert summary["peak_rss_mb"] > 100
@@ -74,7 +71,6 @@ def test_the_summary_holds_what_was_promised(finished):
     }
     assert set(summary["seconds"]) == stages
     assert all(value >= 0 for value in summary["seconds"].values())
-    assert sum(summary["seconds"].values()) < seconds
     for scorer in ("prm", "prm-control", "orm", "arithmetic"):
         assert is_estimate(summary[scorer]["first_error_f1"])
     for method in (
@@ -94,7 +90,7 @@ def test_the_summary_holds_what_was_promised(finished):
 
 
 def test_a_finished_run_is_left_as_it_is(finished):
-    folder, summary, _ = finished
+    folder, summary = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     told = []
     started = time.perf_counter()
@@ -106,7 +102,7 @@ def test_a_finished_run_is_left_as_it_is(finished):
 
 
 def test_nothing_is_left_over(finished):
-    folder, _, _ = finished
+    folder, _ = finished
     hidden = [path.name for path in folder.rglob("*") if path.name.startswith(".")]
     assert hidden == []
 
@@ -117,7 +113,7 @@ def problems_of(folder, name):
 
 
 def test_no_problem_is_used_twice(finished):
-    folder, _, _ = finished
+    folder, _ = finished
     problems = [p.text for p in LastDigit().problems(TINY.num_problems, seed=TINY.seed)]
     parts = [set(problems[: TINY.author_chains])]
     for name in ("training", "round 1", "heldout", "test"):
@@ -127,7 +123,7 @@ def test_no_problem_is_used_twice(finished):
 
 
 def test_every_chain_is_labelled_and_counted(finished):
-    folder, summary, _ = finished
+    folder, summary = finished
     for name, chains in (("training", 16 * 3), ("heldout", 12), ("test", 4 * 4)):
         (file,) = (folder / "chains").glob(f"{name}-*.jsonl.gz")
         traces = list(read_traces(file, strict=True))
@@ -141,7 +137,7 @@ def test_every_chain_is_labelled_and_counted(finished):
 
 
 def test_other_settings_are_refused(finished):
-    folder, _, _ = finished
+    folder, _ = finished
     with pytest.raises(UsageError, match="a run with other settings"):
         run_demo(replace(TINY, seed=1), folder)
 
@@ -179,7 +175,7 @@ def start(config, folder):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to see processes")
 def test_a_killed_run_goes_on_to_the_same_figures(finished, tmp_path):
-    whole, expected, _ = finished
+    whole, expected = finished
     folder = tmp_path / "cut"
     for moment in ("policy|30|", "training prm|4|", "round 1 rewards|0|", "test chains|1|"):
         with start(TINY, folder) as run:
@@ -206,7 +202,7 @@ def test_a_killed_run_goes_on_to_the_same_figures(finished, tmp_path):
 
 
 def test_a_worker_s_error_comes_through_as_it_is(finished, tmp_path):
-    whole, _, _ = finished
+    whole, _ = finished
     folder = tmp_path / "broken"
     shutil.copytree(whole, folder)
     for file in (folder / "report.html", *(folder / "scored").glob("test-*")):

@@ -70,11 +70,11 @@ class DemoConfig:
 
 SIZES: Mapping[str, DemoConfig] = {
     "quick": DemoConfig(
-        policy_updates=500,
-        train_problems=500,
+        policy_updates=800,
+        train_problems=400,
         reward_updates=300,
-        heldout_problems=200,
-        test_problems=50,
+        heldout_problems=150,
+        test_problems=40,
         test_samples=16,
     ),
     "standard": DemoConfig(),
