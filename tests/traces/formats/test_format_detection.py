@@ -190,6 +190,7 @@ def test_damage_anywhere_is_a_row_error_or_a_trace(record, data):
         traces = form.read(damaged)
     except (RowError, TraceError):
         return
+    assert all(isinstance(trace, Trace) for trace in traces)
     for trace in traces:
         for target in FORMATS.values():
             with suppress(TraceError):
