@@ -50,12 +50,21 @@ def labels(size):
 def scores(size):
     unbounded = st.floats(allow_nan=False, allow_infinity=False)
     shared = {"model": texts, "default_aggregate": st.sampled_from(sorted(RULES))}
+    odds = st.lists(st.tuples(shares, unbounded), min_size=size, max_size=size)
     return st.one_of(
         st.builds(StepScores, per_step(shares, size), threshold=shares, **shared),
+        odds.flatmap(
+            lambda pairs: st.builds(
+                StepScores,
+                st.just(tuple(p for p, _ in pairs)),
+                log_odds=st.just(tuple(z for _, z in pairs)),
+                **shared,
+            )
+        ),
         st.builds(
             StepScores,
             per_step(unbounded, size),
-            kind=st.sampled_from(["value", "progress", "log-ratio"]),
+            kind=st.sampled_from(["value", "progress", "log-ratio", "reward"]),
             threshold=unbounded,
             **shared,
         ),

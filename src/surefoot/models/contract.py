@@ -1,59 +1,152 @@
 """How a trace becomes tokens and what the numbers read from a model mean.
 
 A `Contract` is saved inside the checkpoint and obeyed by training and scoring alike, so that a
-trace is never written one way here and another way there.
+trace is never written one way here and another way there. It has three parts: the `Template` that
+writes a trace, the `Reading` that turns the state at a slot into a number, and what that number
+means.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from surefoot import aggregate
 from surefoot.errors import ContractError, UsageError
-from surefoot.traces.layout import Layout, Tokenizer, encode_texts
+from surefoot.models.template import Template
+from surefoot.traces.layout import Layout
 from surefoot.traces.records import storage_errors
 from surefoot.traces.types import ScoreKind
 
 CONTRACT_FILE = "contract.json"
-VERSION = 1
+VERSION = 2
 
-Meaning = Literal["step-correct", "prefix-correct", "value"]
-"""What a score is the probability of: this step is right; every step up to this one is right; the
-trace will end at the right answer."""
+Head = Literal["layers", "tokens", "vocabulary-mean", "token-log-ratio"]
+Link = Literal["softmax", "sigmoid", "difference", "raw", "log-ratio"]
+Meaning = Literal["step-correct", "prefix-correct", "value", "progress"]
+"""What a score is about: this step is right; every step up to this one is right; the trace will end
+at the right answer; what this step adds to that."""
+
+_LINKS: Mapping[Head, tuple[Link, ...]] = {
+    "layers": ("softmax", "sigmoid", "difference", "raw"),
+    "tokens": ("softmax", "difference"),
+    "vocabulary-mean": ("sigmoid", "raw"),
+    "token-log-ratio": ("log-ratio",),
+}
+_OF_PROBABILITIES = ("product", "geometric", "nll")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """From the state of the last layer at a slot to a number.
+
+    Heads:
+        layers: linear layers of the checkpoint, one after the other with ReLU between them.
+        tokens: the rows of the language model's head that belong to two tokens.
+        vocabulary-mean: the mean of all logits of the language model's head.
+        token-log-ratio: the log-probability of every token of the steps, under this model minus
+            under a reference model, summed up to the slot.
+
+    Links, for logits z of the classes (class 1 is "good" where there are two):
+        softmax: sum over the classes in `good` of softmax(z).
+        sigmoid: of the one logit.
+        difference: softmax(z)[1] - softmax(z)[0].
+        raw: the one logit as it is.
+        log-ratio: `coefficient` times the sum.
+    """
+
+    head: Head = "layers"
+    layers: tuple[str, ...] = ("score",)
+    """Names of the linear layers in the checkpoint. A `*` stands for 0, 1, ...: an ensemble of
+    heads, whose numbers are averaged after the link."""
+    tokens: tuple[str, ...] = ()
+    """The bad and the good token, as text. Each must be one token."""
+    first_token: bool = False
+    """Take the first token where an answer has several."""
+    link: Link = "softmax"
+    classes: int = 2
+    good: tuple[int, ...] = (1,)
+    """The classes whose probabilities are added up."""
+    coefficient: float = 1.0
+    shift: int = 0
+    """How many tokens after the slot the published code reads; it stops at the end of the row."""
+    rejected: float | None = None
+    """With a second pass: the score of a step for which the first pass prefers a bad token."""
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "tokens", "good"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _choice("reading.head", self.head, get_args(Head))
+        _choice("reading.link", self.link, _LINKS[self.head])
+        if self.head == "layers" and not (self.layers and all(map(_is_name, self.layers))):
+            raise ContractError(f"reading.layers is {list(self.layers)}; name at least one layer")
+        if self.head == "tokens":
+            if len(self.tokens) != 2 or not all(map(_is_name, self.tokens)):
+                raise ContractError(
+                    f"reading.tokens is {list(self.tokens)}; give the bad and the good token"
+                )
+            if self.classes != 2 or self.good != (1,):
+                raise ContractError("reading.tokens are two classes, of which class 1 is the good")
+        elif self.tokens:
+            raise ContractError(f"reading.tokens means nothing to the head {self.head!r}")
+        one = self.link in ("sigmoid", "raw")
+        if not _is_whole(self.classes) or (self.classes != 1 if one else self.classes < 2):
+            wanted = "1" if one else "2 or more"
+            raise ContractError(
+                f"reading.classes is {self.classes!r}; {self.link} reads {wanted}"
+            )
+        if self.link == "difference" and self.classes != 2:
+            raise ContractError(f"reading.classes is {self.classes}; difference reads 2")
+        if self.link == "softmax" and not (
+            self.good
+            and all(_is_whole(k) and 0 <= k < self.classes for k in self.good)
+            and len({*self.good}) == len(self.good) < self.classes
+        ):
+            raise ContractError(
+                f"reading.good is {list(self.good)}; name some of the classes 0 to "
+                f"{self.classes - 1}, and not all"
+            )
+        _number("reading.coefficient", self.coefficient)
+        if self.coefficient == 0:
+            raise ContractError("reading.coefficient is 0, so that every score would be")
+        if not _is_whole(self.shift) or self.shift < 0:
+            raise ContractError(f"reading.shift is {self.shift!r}; it must be 0 or more")
+        if self.rejected is not None:
+            _number("reading.rejected", self.rejected)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contract:
-    """One scorer's agreement: layout, slots, head and meaning.
+    """One scorer's agreement: what is written, where and how scores are read, what they mean."""
 
-    A score is read AT the last token of `layout.step_end` of every step, from a two-class head, as
-    the softmax probability of class 1.
-    """
-
-    layout: Layout = field(default_factory=Layout)
-    step_end_ids: tuple[int, ...]
-    """Token ids of `layout.step_end`, pinned so that another tokenizer is noticed."""
+    template: Template = field(default_factory=Template)
+    reading: Reading = field(default_factory=Reading)
     meaning: Meaning = "step-correct"
     aggregate: str = "min"
     threshold: float = 0.5
     max_tokens: int = 4096
-    """A longer trace is refused, never cut."""
+    """A longer trace is refused or scored in windows, as the user chooses; it is never cut."""
+    pinned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Token ids of some texts, so that another tokenizer is noticed; special tokens count as such.
+    """
+    probe: str | None = None
+    """A hash of the ids of a long text of every kind (`render.probe_of`), None where not known."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "step_end_ids", tuple(self.step_end_ids))
-        if not self.step_end_ids:
-            raise ContractError("step_end_ids is empty: no token would hold the score of a step")
-        if not all(_is_whole(one) and one >= 0 for one in self.step_end_ids):
-            raise ContractError(f"step_end_ids is {self.step_end_ids}; token ids are 0 or more")
-        if self.meaning not in get_args(Meaning):
-            choices = ", ".join(get_args(Meaning))
-            raise ContractError(f"meaning is {self.meaning!r}; it must be one of {choices}")
-        if isinstance(self.threshold, bool) or not isinstance(self.threshold, (int, float)):
-            raise ContractError(f"threshold is {self.threshold!r}; it must be a number")
-        if not 0 <= self.threshold <= 1:
+        if not isinstance(self.pinned, Mapping):
+            raise ContractError(f"pinned is {self.pinned!r}; it must map texts to token ids")
+        for text, ids in self.pinned.items():
+            if not isinstance(ids, (list, tuple)) or not all(_is_whole(k) and k >= 0 for k in ids):
+                raise ContractError(f"pinned[{text!r}] is {ids!r}; it must list token ids")
+        pinned = {text: tuple(ids) for text, ids in self.pinned.items()}
+        object.__setattr__(self, "pinned", pinned)
+        _choice("meaning", self.meaning, get_args(Meaning))
+        _number("threshold", self.threshold)
+        if self.kind == "probability" and not 0 <= self.threshold <= 1:
             raise ContractError(f"threshold is {self.threshold}; a probability lies in [0, 1]")
         if not _is_whole(self.max_tokens) or self.max_tokens < 1:
             raise ContractError(f"max_tokens is {self.max_tokens!r}; it must be 1 or more")
@@ -61,38 +154,46 @@ class Contract:
             aggregate.rule(self.aggregate)
         except UsageError as error:
             raise ContractError(f"aggregate: {error}") from None
+        if self.aggregate in _OF_PROBABILITIES and not self.is_bounded:
+            raise ContractError(
+                f"aggregate is {self.aggregate!r}, which is for probabilities; these scores are "
+                f"{self.kind}s"
+            )
+        if self.probe is not None and not isinstance(self.probe, str):
+            raise ContractError(f"probe is {self.probe!r}; it must be text or null")
+        if (self.reading.rejected is not None) and self.template.second is None:
+            raise ContractError("reading.rejected needs a second pass (template.second)")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether every score lies in [0, 1]."""
+        bounded = self.reading.link in ("softmax", "sigmoid")
+        return bounded and (self.reading.rejected is None or 0 <= self.reading.rejected <= 1)
 
     @property
     def kind(self) -> ScoreKind:
         """What its scores are called."""
-        return "value" if self.meaning == "value" else "probability"
+        if self.reading.link == "log-ratio":
+            return "log-ratio"
+        if self.meaning in ("value", "progress"):
+            return "value" if self.meaning == "value" else "progress"
+        return "probability" if self.is_bounded else "reward"
 
     @classmethod
-    def for_tokenizer(
-        cls, tokenizer: Tokenizer, layout: Layout | None = None, **rest: Any
-    ) -> Contract:
-        """A contract whose pinned ids are this tokenizer's."""
+    def for_layout(cls, tokenizer: Any, layout: Layout | None = None, **rest: Any) -> Contract:
+        """The contract of a classifier trained here: two classes at the last token of every step's
+        end, pinned to this tokenizer."""
+        from surefoot.models.render import Renderer, probe_of
+
         layout = layout or Layout()
-        (ids,) = encode_texts([layout.step_end], tokenizer)
-        return cls(layout=layout, step_end_ids=tuple(ids), **rest)
-
-    def check(self, tokenizer: Tokenizer, max_positions: int | None) -> None:
-        """Refuse a tokenizer or a model that does not fit.
-
-        Raises:
-            ContractError: naming both sides of the mismatch.
-        """
-        (ids,) = encode_texts([self.layout.step_end], tokenizer)
-        if tuple(ids) != self.step_end_ids:
-            raise ContractError(
-                f"the tokenizer writes the step end {self.layout.step_end!r} as {ids}, the "
-                f"contract says {list(self.step_end_ids)}; use the tokenizer of the training"
-            )
-        if max_positions is not None and self.max_tokens > max_positions:
-            raise ContractError(
-                f"the contract allows {self.max_tokens} tokens, the model has {max_positions} "
-                "positions; lower max_tokens"
-            )
+        template = Template.of_layout(layout)
+        renderer = Renderer(template, tokenizer)
+        return cls(
+            template=template,
+            pinned={layout.step_end: tuple(renderer.ids_of(layout.step_end))},
+            probe=probe_of(tokenizer),
+            **rest,
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write `contract.json` into a checkpoint folder.
@@ -100,7 +201,7 @@ class Contract:
         Raises:
             StorageError: the folder cannot be written.
         """
-        text = json.dumps({"version": VERSION, **asdict(self)}, indent=2)
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False)
         path = Path(folder) / CONTRACT_FILE
         with storage_errors(str(path), "write"):
             path.write_text(text + "\n", encoding="utf-8")
@@ -131,26 +232,54 @@ class Contract:
                 "upgrade surefoot, or write it anew"
             )
         try:
-            return cls(**{**_known(cls, values), "layout": _layout(values)})
+            return cls.from_json(values, complete=True)
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from None
 
+    def to_json(self) -> dict[str, Any]:
+        """Every field, with the version of the format."""
+        return {"version": VERSION, **asdict(self)}
 
-def _layout(values: dict[str, Any]) -> Layout:
-    given = values["layout"]
-    if not isinstance(given, dict):
-        raise ContractError(f"layout is {given!r}; it must be an object")
-    return Layout(**_known(Layout, given, "layout."))
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], *, complete: bool = False) -> Contract:
+        """The contract of a JSON object. `complete` asks for every field, as in a checkpoint: a
+        default may differ tomorrow.
+
+        Raises:
+            ContractError: a field is unknown, missing or wrong.
+        """
+        known = _known(cls, values, "", complete)
+        if "template" in known:
+            known["template"] = Template(**_known(Template, known["template"], "template.", complete))
+        if "reading" in known:
+            known["reading"] = Reading(**_known(Reading, known["reading"], "reading.", complete))
+        return cls(**known)
 
 
-def _known(cls: type[Contract | Layout], values: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """The values, if they are exactly those of the class: a default may differ tomorrow."""
+def _known(cls: type, values: object, where: str, complete: bool) -> dict[str, Any]:
+    """The values, if their names are those of the class."""
+    if not isinstance(values, Mapping):
+        raise ContractError(f"{where.rstrip('.') or 'it'} is {values!r}; it must be an object")
     names = {f.name for f in fields(cls)}
     if unknown := sorted(where + name for name in values.keys() - names):
         raise ContractError(f"unknown fields: {', '.join(unknown)}; upgrade surefoot")
-    if missing := sorted(where + name for name in names - values.keys()):
+    if complete and (missing := sorted(where + name for name in names - values.keys())):
         raise ContractError(f"missing fields: {', '.join(missing)}")
-    return values
+    return dict(values)
+
+
+def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ContractError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+def _number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ContractError(f"{name} is {value!r}; it must be a number")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _is_whole(value: object) -> bool:

@@ -121,6 +121,7 @@ def _schema() -> Any:
             ("kind", text),
             ("default_aggregate", text),
             ("threshold", pa.float64()),
+            ("log_odds", numbers),
         ]
     )
     return pa.schema(

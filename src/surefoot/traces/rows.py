@@ -5,7 +5,7 @@
      "labels": [{"source": "human", "scale": "rating", "values": [1, 0, null], "annotator": "…",
                  "counts": [[7, 8], null, null]}],
      "scores": [{"model": "…", "kind": "probability", "default_aggregate": "min", "threshold": 0.5,
-                 "values": [0.9, 0.2, null]}],
+                 "values": [0.9, 0.2, null], "log_odds": [2.2, -1.4, null]}],
      "meta": {}}
 
 `surefoot` is the version of this format and comes first. What is not set is left out. A row written
@@ -48,10 +48,7 @@ def trace_to_row(trace: Trace) -> dict[str, Any]:
     if trace.labels:
         row["labels"] = [_labels_to_row(labels) for labels in trace.labels]
     if trace.scores:
-        row["scores"] = [
-            _set_fields(scores, _SCORE_FIELDS) | {"values": list(scores.values)}
-            for scores in trace.scores
-        ]
+        row["scores"] = [_scores_to_row(scores) for scores in trace.scores]
     if trace.meta:
         row["meta"] = trace.meta
     return row
@@ -100,6 +97,11 @@ def _labels_to_row(labels: StepLabels) -> dict[str, Any]:
     if labels.counts is not None:
         row["counts"] = [None if pair is None else list(pair) for pair in labels.counts]
     return row
+
+
+def _scores_to_row(scores: StepScores) -> dict[str, Any]:
+    row = _set_fields(scores, _SCORE_FIELDS)
+    return {name: list(one) if isinstance(one, tuple) else one for name, one in row.items()}
 
 
 def _check_version(version: object) -> None:
@@ -171,7 +173,9 @@ def _labels(row: Any, field: str, steps: int) -> StepLabels:
 def _scores(row: Any, field: str, steps: int) -> StepScores:
     _check_names(row, _SCORE_FIELDS, needed=("values", "model", "kind"), within=field)
     known = {name: _interned(value) for name, value in row.items() if value is not None}
-    _check_length(_list(row, "values", field), f"{field}.values", steps)
+    for name in ("values", "log_odds"):
+        if name in known:
+            _check_length(_list(row, name, field), f"{field}.{name}", steps)
     try:
         return StepScores(**known)
     except TraceError as error:
@@ -228,6 +232,8 @@ def _score_parts(known: dict[str, Any]) -> Iterator[Part]:
         yield name, partial(StepScores, (), "x", **_only(known, name))
     for i, value in enumerate(known["values"]):
         yield f"values.{i}", partial(StepScores, (value,), "x", known["kind"])
+    for i, value in enumerate(known.get("log_odds", ())):
+        yield f"log_odds.{i}", partial(StepScores, (value,), "x", "reward", log_odds=(value,))
 
 
 def _only(known: dict[str, Any], name: str) -> dict[str, Any]:

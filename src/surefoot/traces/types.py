@@ -28,9 +28,10 @@ rollouts that succeed."""
 
 LabelSource = Literal["human", "rollout", "judge", "checker", "other"]
 
-ScoreKind = Literal["probability", "value", "progress", "log-ratio"]
+ScoreKind = Literal["probability", "value", "progress", "log-ratio", "reward"]
 """What a score is: the probability that the step (or the prefix up to it) is right; the probability
-that the trace will end well; a change of that value; or an unbounded log-ratio."""
+that the trace will end well; a change of that value; an unbounded log-ratio; or some other number
+of which only the order counts, higher for better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ class StepScores:
     """What a model gives each step: one number per step, or None where the model abstains.
 
     `default_aggregate` and `threshold` come from the model's contract and are what `aggregate` and
-    `first_error` use when nothing else is asked for.
+    `first_error` use when nothing else is asked for. `log_odds`, where the model has them, are
+    log(p / (1 - p)) of the same steps, which still tell apart probabilities that round to 0 or 1.
     """
 
     values: tuple[float | None, ...]
@@ -143,17 +145,19 @@ class StepScores:
     kind: ScoreKind = "probability"
     default_aggregate: str = "min"
     threshold: float = 0.5
+    log_odds: tuple[float | None, ...] | None = None
 
     def __post_init__(self) -> None:
         check_text(self.model, "model")
         check_choice("score kind", self.kind, get_args(ScoreKind))
         check_choice("aggregate", self.default_aggregate, aggregate.RULES)
         object.__setattr__(self, "threshold", number(self.threshold, "threshold"))
-        values = tuple(
-            None if value is None else number(value, f"score {i}")
-            for i, value in enumerate(self.values)
-        )
+        values = _numbers(self.values, "score")
         object.__setattr__(self, "values", values)
+        if self.log_odds is not None:
+            object.__setattr__(self, "log_odds", _numbers(self.log_odds, "log-odds"))
+            if [one is None for one in self.log_odds] != [value is None for value in values]:
+                raise TraceError("log_odds and values are not of the same steps; give both or none")
         if self.kind == "probability":
             for i, value in enumerate(values):
                 if value is not None and not 0 <= value <= 1:
@@ -324,6 +328,12 @@ def canonical_json(value: object) -> str:
     """JSON text with sorted keys and no spaces, equal for equal values."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _numbers(values: Sequence[float | None], what: str) -> tuple[float | None, ...]:
+    return tuple(
+        None if value is None else number(value, f"{what} {i}") for i, value in enumerate(values)
     )
 
 
