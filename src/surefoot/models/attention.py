@@ -1,0 +1,282 @@
+"""Attention over a pack of tree nodes, inside any transformers model.
+
+transformers lets a model's attention be any function with a name. Ours gets the queries, keys and
+values of one pack of tokens, shape (1, heads, T, D), and a `Plan` that says which node each stretch
+belongs to: a token sees the tokens of its own node up to itself and those of the nodes before it,
+whether they are in this pack or were computed earlier. Nothing is padded and no T x T mask is built.
+
+Two kernels give the same numbers: one masked call for each node, or one unmasked call for the
+prefix of all siblings and one causal call for each node, merged by their log-sum-exp (as in
+FlashAttention, arXiv:2205.14135, and FlashDecoding). The second is faster for long prefixes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from surefoot.models.tree import Node
+
+NAME = "surefoot_tree"
+
+LONG_PREFIX = 500
+LONG_NODE = 700
+"""From these lengths on the merged kernel is the faster one (measured on a CPU)."""
+
+
+@dataclass(slots=True)
+class Segment:
+    """The tokens of one node in a pack, from row `begin` to row `end`.
+
+    `marked` are the positions in the node, ascending, whose state is wanted; `keep` says that its
+    keys and values will be needed by later packs.
+    """
+
+    node: Node
+    begin: int
+    end: int
+    marked: list[int]
+    keep: bool
+
+
+@dataclass(slots=True)
+class Siblings:
+    """Segments with the same nodes before them."""
+
+    chain: list[Node]
+    segments: list[Segment]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one pass computes.
+
+    `rows` are the marked rows of the pack, shape (R,), in order; `last_layer` is the number of the
+    layer which computes only them, None if every layer computes all.
+    """
+
+    segments: Sequence[Segment]
+    rows: Tensor
+    last_layer: int | None
+    merged_kernel: bool
+    masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
+    siblings: list[Siblings] = field(default_factory=list)
+    rows_of: dict[Node, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for segment in self.segments:
+            self.rows_of[segment.node] = segment.begin, segment.end
+            last = self.siblings[-1] if self.siblings else None
+            if last is not None and last.segments[0].node.parent is segment.node.parent:
+                last.segments.append(segment)
+            else:
+                self.siblings.append(Siblings(segment.node.chain(), [segment]))
+
+
+def tree_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    plan: Plan,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """The attention function: query (1, H, T, D), key and value (1, KV, T, D) give (1, T, H, D)."""
+    layer = module.layer_idx
+    queries, keys, values = query[0], key[0], value[0]
+    num_heads, length, width = queries.shape
+    scale = width**-0.5 if scaling is None else scaling
+    only_marked = layer == plan.last_layer
+    out = queries.new_empty(length, num_heads, values.shape[-1])
+    for segment in plan.segments:
+        if segment.keep:
+            own = keys[:, segment.begin : segment.end], values[:, segment.begin : segment.end]
+            memory = segment.node.memory
+            assert memory is not None
+            memory.append((own[0].clone(), own[1].clone()))
+    for siblings in plan.siblings:
+        wanted = [s for s in siblings.segments if s.marked] if only_marked else siblings.segments
+        if not wanted:
+            continue
+        prefix = _prefix(plan, siblings.chain, layer, keys, values)
+        plain = sliding_window is None and softcap is None and s_aux is None
+        plain &= plan.merged_kernel and values.shape[-1] == width
+        if plain and not only_marked and _is_long(prefix, wanted):
+            _merged(queries, keys, values, prefix, wanted, scale, out)
+            continue
+        for segment in wanted:
+            places = segment.marked if only_marked else None
+            own = slice(segment.begin, segment.end)
+            seen = keys[:, own], values[:, own]
+            if prefix is not None:
+                cut = _seen_prefix(prefix, sliding_window)
+                seen = torch.cat([cut[0], seen[0]], 1), torch.cat([cut[1], seen[1]], 1)
+            mask = _mask(plan, seen[0].shape[1], segment.end - segment.begin, sliding_window)
+            asking = queries[:, own]
+            if places is not None:
+                chosen = torch.tensor(places, device=queries.device)
+                asking, mask = asking[:, chosen], mask[chosen]
+            answer = _masked(asking, *seen, mask, scale, softcap, s_aux)
+            if places is None:
+                out[own] = answer.transpose(0, 1)
+            else:
+                out[chosen + segment.begin] = answer.transpose(0, 1)
+    return out[None], None
+
+
+def _prefix(
+    plan: Plan, chain: Sequence[Node], layer: int, keys: Tensor, values: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    """Keys and values of the nodes before some siblings, in order."""
+    found = []
+    for node in chain:
+        if node in plan.rows_of:
+            begin, end = plan.rows_of[node]
+            found.append((keys[:, begin:end], values[:, begin:end]))
+        else:
+            assert node.memory is not None
+            found.append(node.memory[layer])
+    if not found:
+        return None
+    if len(found) == 1:
+        return found[0]
+    return torch.cat([k for k, _ in found], 1), torch.cat([v for _, v in found], 1)
+
+
+def _is_long(prefix: tuple[Tensor, Tensor] | None, segments: Sequence[Segment]) -> bool:
+    before = 0 if prefix is None else prefix[0].shape[1]
+    return before >= LONG_PREFIX or max(s.end - s.begin for s in segments) >= LONG_NODE
+
+
+def _seen_prefix(
+    prefix: tuple[Tensor, Tensor], window: int | None
+) -> tuple[Tensor, Tensor]:
+    """The part of a prefix that the first token behind it still sees."""
+    if window is None:
+        return prefix
+    length = prefix[0].shape[1]
+    first = max(0, length - (window - 1))
+    return prefix[0][:, first:], prefix[1][:, first:]
+
+
+def _mask(plan: Plan, seen: int, own: int, window: int | None) -> Tensor:
+    """Which of the `seen` tokens each of the last `own` ones sees, shape (own, seen)."""
+    mask = plan.masks.get((seen, own, window))
+    if mask is None:
+        asks = torch.arange(seen - own, seen, device=plan.rows.device)[:, None]
+        distance = asks - torch.arange(seen, device=plan.rows.device)
+        mask = distance >= 0
+        if window is not None:
+            mask &= distance < window
+        plan.masks[seen, own, window] = mask
+    return mask
+
+
+def _masked(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor,
+    scale: float,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> Tensor:
+    """One node: queries (H, L, D), keys and values (KV, K, D), mask (L, K) give (H, L, D).
+
+    The heads that share a key are laid behind each other as further queries, so nothing is
+    repeated.
+    """
+    num_heads, length, width = queries.shape
+    folded = queries.reshape(keys.shape[0], -1, width)
+    group = num_heads // keys.shape[0]
+    if softcap is None and sinks is None:
+        answer = scaled_dot_product_attention(
+            folded[None],
+            keys[None],
+            values[None],
+            attn_mask=mask.repeat(group, 1) if group > 1 else mask,
+            scale=scale,
+        )[0]
+        return answer.reshape(num_heads, length, -1)
+    logits = (folded @ keys.transpose(1, 2)).view(num_heads, length, -1).float() * scale
+    if softcap is not None:
+        logits = softcap * torch.tanh(logits / softcap)
+    logits = logits.masked_fill(~mask, float("-inf"))
+    if sinks is not None:
+        sink = sinks.float().view(-1, 1, 1).expand(-1, length, 1)
+        logits = torch.cat([logits, sink], -1)
+    weights = torch.softmax(logits, -1)
+    weights = weights[..., : mask.shape[1]].to(values.dtype).reshape(keys.shape[0], -1, mask.shape[1])
+    return (weights @ values).reshape(num_heads, length, -1)
+
+
+def _merged(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    prefix: tuple[Tensor, Tensor] | None,
+    segments: Sequence[Segment],
+    scale: float,
+    out: Tensor,
+) -> None:
+    """Siblings that lie behind each other in the pack: their prefix in one call, their own tokens
+    in one causal call each."""
+    begin, end = segments[0].begin, segments[-1].end
+    num_heads, num_keys = queries.shape[0], keys.shape[0]
+    group = num_heads // num_keys
+    if prefix is not None:
+        asking = queries[:, begin:end].reshape(num_keys, -1, queries.shape[-1])
+        before, before_lse = _flash(asking[None], prefix[0][None], prefix[1][None], False, scale)
+        before = before[0].reshape(num_heads, end - begin, -1)
+        before_lse = before_lse[0].reshape(num_heads, end - begin)
+    for segment in segments:
+        own = slice(segment.begin, segment.end)
+        length = segment.end - segment.begin
+        asking = queries[:, own].reshape(num_keys, group, length, -1)
+        shape = (num_keys, group, length, -1)
+        answer, lse = _flash(
+            asking, keys[:, None, own].expand(shape), values[:, None, own].expand(shape), True, scale
+        )
+        answer, lse = answer.reshape(num_heads, length, -1), lse.reshape(num_heads, length)
+        if prefix is not None:
+            rows = slice(segment.begin - begin, segment.end - begin)
+            share = torch.sigmoid(before_lse[:, rows] - lse)[..., None].to(answer.dtype)
+            answer = torch.lerp(answer, before[:, rows], share)
+        out[own] = answer.transpose(0, 1)
+
+
+def _flash(
+    queries: Tensor, keys: Tensor, values: Tensor, causal: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Attention and the log-sum-exp of its logits, shapes (B, H, L, D) and (B, H, L)."""
+    answer, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        queries, keys, values, 0.0, causal, attn_mask=None, scale=scale
+    )
+    return answer, lse
+
+
+def has_merged_kernel(device: torch.device) -> bool:
+    """Whether the merged kernel is at hand: on a CPU, with the operation it is made of."""
+    if device.type != "cpu":
+        return False
+    try:
+        one = torch.ones(1, 1, 1, 8)
+        _flash(one, one, one, False, 1.0)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return True
+
+
+AttentionInterface.register(NAME, tree_attention)

@@ -1,0 +1,250 @@
+"""The states of a model at some places of many token sequences, each token computed once.
+
+Sequences go into a tree, so that what they share is one node. The tree is computed in packs of
+whole nodes, parents first: a pack is one forward pass without padding, through the stock code of
+the model and our attention (`attention`), with the last layer cut to the wanted rows (`pruning`).
+Keys and values are kept only while nodes behind them wait, so memory follows the size of a pack and
+the length of a sequence, not the number of sequences.
+
+When an engine is made it runs a small tree both ways. If the numbers differ, or the model is of a
+kind that packing would get wrong, `reason` says so and every sequence is computed plainly, by
+itself, with the same results.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surefoot.errors import ModelError
+from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel, tree_attention
+from surefoot.models.pruning import LastLayer
+from surefoot.models.tree import Node, TokenTree
+
+__all__ = ["Engine", "Usage", "tree_attention"]
+
+PACK_TOKENS = 1024
+"""Tokens of one forward pass; wide enough for the matrix products, small enough for the cache."""
+
+_PROBE_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.05}
+"""Largest difference on the probe, relative to the largest state."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What an engine was asked for and what it computed since it was made, in tokens."""
+
+    tokens: int = 0
+    computed_tokens: int = 0
+    passes: int = 0
+
+
+class Engine:
+    """Runs the body of a transformers model.
+
+    Args:
+        body: A causal model without its head, such as `Qwen2Model`; its states have width H.
+        pack_tokens: Tokens of one forward pass.
+    """
+
+    def __init__(self, body: Any, *, pack_tokens: int = PACK_TOKENS) -> None:
+        self.body = body
+        self.pack_tokens = pack_tokens
+        self.usage = Usage()
+        self._lock = threading.Lock()
+        self._last_layer = LastLayer(body)
+        self._merged_kernel = has_merged_kernel(body.device)
+        self.reason = _unfit(body.config) or self._probe()
+
+    def states(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
+        """The states at the places of each sequence.
+
+        Args:
+            rows: Pairs of token ids, shape (T,), and places in them, shape (S,), ascending.
+
+        Returns:
+            For each row a tensor of shape (S, H), on the model's device.
+        """
+        self.usage.tokens += sum(len(ids) for ids, _ in rows)
+        if self.reason is not None:
+            return [self._plain(ids, places) for ids, places in rows]
+        tree = TokenTree()
+        for ids, _ in rows:
+            tree.add(ids)
+        tree.cut(self.pack_tokens)
+        wanted: dict[Node, set[int]] = {}
+        found = [_places(tree, ids, places, wanted) for ids, places in rows]
+        self.compute(tree, wanted, keep=False)
+        return [
+            torch.stack([node.found[place] for node, place in one])
+            if one
+            else torch.zeros(0, self.body.config.hidden_size)
+            for one in found
+        ]
+
+    @torch.no_grad()
+    def compute(self, tree: TokenTree, wanted: dict[Node, set[int]], *, keep: bool) -> None:
+        """Compute the nodes of a tree that were not, and put the states at the wanted positions of
+        them into `found`.
+
+        Args:
+            tree: What to compute; it is all read once.
+            wanted: Positions in each node.
+            keep: Keep the keys and values of every node for later calls.
+        """
+        with self._lock:
+            for segments in self._packs(tree, wanted, keep):
+                self._forward(segments)
+                if not keep:
+                    _let_go(segments)
+
+    def _packs(
+        self, tree: TokenTree, wanted: dict[Node, set[int]], keep: bool
+    ) -> Iterator[list[Segment]]:
+        """Nodes in order, at most `pack_tokens` tokens together."""
+        pack: list[Segment] = []
+        size = 0
+        for node in [node for node in tree.nodes() if not node.is_computed]:
+            if pack and size + len(node.ids) > self.pack_tokens:
+                yield self._closed(pack, keep)
+                pack, size = [], 0
+            marked = sorted(wanted.get(node, ()))
+            pack.append(Segment(node, size, size + len(node.ids), marked, keep))
+            size += len(node.ids)
+        if pack:
+            yield self._closed(pack, keep)
+
+    def _closed(self, pack: list[Segment], keep: bool) -> list[Segment]:
+        """The pack, once it is known which nodes later packs stand on."""
+        kept = {segment.node: False for segment in pack}
+        for segment in reversed(pack):
+            children = segment.node.children.values()
+            segment.keep = keep or any(kept.get(child, True) for child in children)
+            kept[segment.node] = segment.keep
+        return pack
+
+    def _forward(self, segments: list[Segment]) -> None:
+        """One pass: states into `found`, keys and values into `memory` where they are kept."""
+        device = self.body.device
+        ids = torch.cat([torch.from_numpy(s.node.ids) for s in segments])
+        positions = torch.cat([torch.arange(s.node.depth, s.node.end) for s in segments])
+        rows = [s.begin + place for s in segments for place in s.marked]
+        if (last := self._last_layer.number) is not None and not rows:
+            rows = [0]
+        plan = Plan(
+            segments, torch.tensor(rows, dtype=torch.long, device=device), last, self._merged_kernel
+        )
+        for segment in segments:
+            segment.node.is_computed = True
+            segment.node.memory = [] if segment.keep else None
+        states = self._run(ids.to(device), positions.to(device), plan)
+        if last is None:
+            states = states[plan.rows]
+        row = 0
+        for segment in segments:
+            for place in segment.marked:
+                segment.node.found[place] = states[row]
+                row += 1
+        self.usage.computed_tokens += len(ids)
+        self.usage.passes += 1
+
+    def _run(self, ids: Tensor, positions: Tensor, plan: Plan) -> Tensor:
+        config = self.body.config
+        before = config._attn_implementation
+        self._last_layer.plan = plan if plan.last_layer is not None else None
+        config._attn_implementation = NAME
+        try:
+            states: Tensor = self.body(
+                input_ids=ids[None], position_ids=positions[None], use_cache=False, plan=plan
+            ).last_hidden_state
+        finally:
+            config._attn_implementation = before
+            self._last_layer.plan = None
+        return states[0]
+
+    @torch.no_grad()
+    def _plain(self, ids: Sequence[int], places: Sequence[int]) -> Tensor:
+        """One sequence by itself, through the stock code alone."""
+        tokens = torch.tensor([list(ids)], device=self.body.device)
+        states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
+        self.usage.computed_tokens += len(ids)
+        self.usage.passes += 1
+        return states[0, torch.tensor(list(places), dtype=torch.long, device=states.device)]
+
+    def _probe(self) -> str | None:
+        """Why packing does not give the model's own numbers, None if it does."""
+        vocabulary = self.body.get_input_embeddings().num_embeddings
+        generator = torch.Generator().manual_seed(0)
+        stem, left, right, twig = (
+            torch.randint(vocabulary, (length,), generator=generator).tolist()
+            for length in (17, 11, 14, 9)
+        )
+        sequences = [stem + left, stem + right, stem + left + twig, stem + left + twig[::-1]]
+        rows = [(ids, [3, len(stem) - 1, len(ids) - 4, len(ids) - 1]) for ids in sequences]
+        before, self.reason = self.pack_tokens, None
+        self.pack_tokens = 30
+        try:
+            packed = self.states(rows)
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+            return f"its code does not take our attention: {error}"
+        finally:
+            self.pack_tokens, self.usage = before, Usage()
+        plain = [self._plain(ids, places) for ids, places in rows]
+        self.usage = Usage()
+        scale = max(float(one.abs().max()) for one in plain)
+        worst = max(
+            float((one - other).abs().max()) for one, other in zip(packed, plain, strict=True)
+        )
+        limit = _PROBE_TOLERANCE.get(plain[0].dtype, 1e-4) * scale
+        if not worst <= limit:
+            return f"packed states differ from its own by {worst:.2g} of {scale:.2g}"
+        return None
+
+
+def _unfit(config: Any) -> str | None:
+    """What in a configuration makes the numbers depend on more than the tokens before."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = {rope.get("rope_type")} | {
+        one.get("rope_type") for one in rope.values() if isinstance(one, dict)
+    }
+    if bad := kinds & {"dynamic", "longrope"}:
+        return f"its rotary frequencies ({bad.pop()}) depend on the longest sequence of a pass"
+    layers = {*(getattr(config, "layer_types", None) or ())}
+    if other := layers - {"full_attention", "sliding_attention"}:
+        return f"it has layers of another kind ({', '.join(sorted(other))})"
+    if getattr(config, "attention_chunk_size", None):
+        return "it attends in chunks"
+    return None
+
+
+def _places(
+    tree: TokenTree, ids: Sequence[int], places: Sequence[int], wanted: dict[Node, set[int]]
+) -> list[tuple[Node, int]]:
+    """The node and the position in it of each place of a sequence, noted as wanted."""
+    nodes = iter(tree.path(ids))
+    node = next(nodes)
+    found = []
+    for place in places:
+        while place >= node.end:
+            node = next(nodes)
+        wanted.setdefault(node, set()).add(place - node.depth)
+        found.append((node, place - node.depth))
+    return found
+
+
+def _let_go(segments: Sequence[Segment]) -> None:
+    """Forget keys and values that no later pack needs."""
+    for segment in reversed(segments):
+        node: Node | None = segment.node
+        while node is not None and all(map(_is_done, node.children.values())):
+            node.memory = None
+            node = node.parent
+
+
+def _is_done(node: Node) -> bool:
+    return node.is_computed and node.memory is None
