@@ -40,6 +40,30 @@ def small_tokenizer():
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
 
 
+CHAT_TEMPLATE = (
+    "{{ bos_token or '' }}{% for one in messages %}"
+    "{{ one.role }}:\n{{ one.content | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def chat_tokenizer(small_tokenizer):
+    """The small tokenizer with a chat template, and with further tokens: of thought, and of white
+    space."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(small_tokenizer.backend_tokenizer.to_str()),
+        pad_token="<pad>",
+        eos_token="<|im_end|>",
+        chat_template=CHAT_TEMPLATE,
+    )
+    tokenizer.add_tokens(["<think>", "</think>", "\n\n"])
+    return tokenizer
+
+
 @pytest.fixture(scope="session")
 def small_model(small_tokenizer):
     """Make a small random model: `small_model("qwen2" or "llama", "causal" or "scorer", ...)`.

@@ -10,9 +10,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from surefoot.errors import ModelError, StorageError, UsageError
-from surefoot.policies import local
 from surefoot.policies.base import Continuation, Prefix, Sampling, Usage
 from surefoot.policies.local import LocalPolicy
+from surefoot.policies.sampling import draw
 from surefoot.traces.layout import Layout
 
 PREFIXES = [
@@ -360,10 +360,9 @@ def test_other_ends_of_text_that_the_model_names_end_it(fixed, letters):
 
 
 @pytest.mark.parametrize("random", [0.0, 1 - 2**-24])
-def test_no_token_of_probability_zero_is_ever_drawn(monkeypatch, random):
-    monkeypatch.setattr(local.torch, "rand", lambda *size, generator: torch.full(size, random))
+def test_no_token_of_probability_zero_is_ever_drawn(random):
     logits = torch.tensor([[-math.inf, 0.0, -math.inf, 1.0, -math.inf]]).expand(3, -1)
-    tokens, logprobs = local._draw(logits, 1.0, torch.Generator())
+    tokens, logprobs = draw(logits, Sampling(), torch.full((3, 1), random))
     assert tokens.tolist() == [1 if random == 0 else 3] * 3
     assert torch.isfinite(logprobs).all()
 

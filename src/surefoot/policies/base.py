@@ -50,6 +50,10 @@ class Sampling:
     max_new_tokens: int = 512
     max_new_steps: int | None = None
     """Stop after this many new steps, not counting blank ones; None goes on to the end."""
+    top_p: float = 1.0
+    """Keep the most probable tokens that together reach this probability; 1 keeps all."""
+    top_k: int | None = None
+    """Keep this many of the most probable tokens, before `top_p`; None keeps all."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
@@ -60,6 +64,10 @@ class Sampling:
             raise UsageError(
                 f"max_new_steps is {self.max_new_steps}; it must be at least 1, or None"
             )
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+        if self.top_k is not None and self.top_k < 1:
+            raise UsageError(f"top_k is {self.top_k}; it must be at least 1, or None")
 
 
 @dataclass(slots=True)
