@@ -123,11 +123,22 @@ class Server:
         if len(bodies) == 1:
             yield self._ask("POST", path, bodies[0], stop)
             return
+        failures: list[ModelError] = []
+
+        def ask(body: str) -> Any:
+            try:
+                return None if stop.is_set() else self._ask("POST", path, body, stop)
+            except ModelError as failure:
+                failures.append(failure)
+                stop.set()
+
         pool = ThreadPoolExecutor(self.num_connections, thread_name_prefix="surefoot-http")
         try:
-            asked = [pool.submit(self._ask, "POST", path, body, stop) for body in bodies]
-            for one in asked:
-                yield one.result()
+            for asked in [pool.submit(ask, body) for body in bodies]:
+                answer = asked.result()
+                if failures:
+                    raise failures[0]
+                yield answer
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
