@@ -200,4 +200,5 @@ def test_a_wheel_holds_the_package_and_its_licence(tmp_path):
     assert result.returncode == 0, result.stderr
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert "surefoot/py.typed" in names
+    assert "surefoot/models/published/qwen2.5-math-prm.json" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

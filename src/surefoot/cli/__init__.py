@@ -22,6 +22,7 @@ VERBS = {
     "score": ("surefoot.cli.score:score", "Score the steps of traces with a model."),
     "convert": ("surefoot.cli.convert:convert", "Turn trace files of one format into another."),
     "train": ("surefoot.cli.train:train", "Train a reward model on labelled traces."),
+    "models": ("surefoot.cli.models:models", "The published reward models that can be loaded."),
     "eval": ("surefoot.cli.evaluate:app", "Measure a model on a benchmark."),
 }
 
