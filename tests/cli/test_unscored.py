@@ -19,7 +19,7 @@ LABELS = {"values": [1] * 60, "source": "human", "scale": "rating"}
 
 @pytest.fixture
 def prm(small_model, small_tokenizer, tmp_path):
-    contract = Contract.for_tokenizer(small_tokenizer, Layout(), max_tokens=64)
+    contract = Contract.for_layout(small_tokenizer, Layout(), max_tokens=64)
     model = small_model(task="scorer")
     DiscriminativeModel(model, small_tokenizer, contract, name="prm").save(tmp_path / "prm")
     return tmp_path / "prm"

@@ -12,9 +12,9 @@ from transformers import AutoModelForTokenClassification
 
 import surefoot
 from surefoot.errors import ContractError, ModelError, StorageError
-from surefoot.models import discriminative
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import DiscriminativeModel
+from surefoot.models.heads import Head
 from surefoot.policies import checkpoints
 from surefoot.traces.layout import Layout
 from surefoot.traces.types import Step, Trace
@@ -32,7 +32,7 @@ LAYOUT = Layout("\n\n", " ки\n")
 
 def make(small_model, tokenizer, family="qwen2", **contract):
     model = small_model(family, "scorer")
-    agreed = Contract.for_tokenizer(tokenizer, LAYOUT, **{"max_tokens": 512, **contract})
+    agreed = Contract.for_layout(tokenizer, LAYOUT, **{"max_tokens": 512, **contract})
     return DiscriminativeModel(model, tokenizer, agreed, name="small")
 
 
@@ -65,12 +65,13 @@ def plain_scores(model, tokenizer, trace):
 
 
 @pytest.mark.parametrize("family", ["qwen2", "llama"])
-@pytest.mark.parametrize("tokens_per_batch", [1, 60, 8192])
+@pytest.mark.parametrize("pack_tokens", [20, 60, 8192])
 def test_a_batch_scores_as_one_trace_at_a_time(
-    small_model, small_tokenizer, tmp_path, monkeypatch, family, tokens_per_batch
+    small_model, small_tokenizer, tmp_path, family, pack_tokens
 ):
-    monkeypatch.setattr(discriminative, "TOKENS_PER_BATCH", tokens_per_batch)
     scorer = make(small_model, small_tokenizer, family)
+    scorer.engine.pack_tokens = pack_tokens
+    assert scorer.engine.reason is None
     scorer.save(tmp_path / "prm")
     plain = AutoModelForTokenClassification.from_pretrained(tmp_path / "prm").eval()
     order = [3, 0, 4, 0, 2, 1, 3]
@@ -153,20 +154,29 @@ def set_config(folder, **values):
 
 
 def test_missing_weights_are_refused(folder):
+    rewrite(folder, lambda weights: weights.pop("model.norm.weight"))
+    with pytest.raises(ModelError, match=r"lacks weights .*made up: norm\.weight"):
+        surefoot.load(folder)
+
+
+def test_a_missing_head_is_refused(folder):
     rewrite(folder, lambda weights: weights.pop("score.weight"))
-    with pytest.raises(ModelError, match=r"lacks weights .*made up: score\.weight"):
+    with pytest.raises(ContractError, match=r"no score\.weight, which the score needs"):
         surefoot.load(folder)
 
 
 def test_weights_without_a_place_are_refused(folder):
     rewrite(folder, lambda weights: weights.update({"other.weight": torch.ones(2)}))
-    with pytest.raises(ModelError, match=r"no place for weights it holds: other\.weight"):
+    with pytest.raises(ModelError, match=r"a place for weights it holds: other\.weight"):
         surefoot.load(folder)
 
 
-def test_weights_of_another_shape_are_refused(folder):
-    rewrite(folder, lambda weights: weights.update({"score.weight": torch.ones(3, 32)}))
-    with pytest.raises(ModelError, match="cannot be loaded"):
+@pytest.mark.parametrize("name", ["score.weight", "model.norm.weight"])
+def test_weights_of_another_shape_are_refused(folder, name):
+    rewrite(folder, lambda weights: weights.update({name: torch.ones(3, 32)}))
+    with pytest.raises(
+        (ContractError, ModelError), match=r"the layer score gives 3 numbers|cannot be loaded"
+    ):
         surefoot.load(folder)
 
 
@@ -234,10 +244,18 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 
 def test_a_contract_for_another_tokenizer_is_refused(scorer, folder):
-    text = (folder / "contract.json").read_text()
-    first = scorer.contract.step_end_ids[0]
-    (folder / "contract.json").write_text(text.replace(f"{first},", f"{first + 1},", 1))
-    with pytest.raises(ContractError, match="the tokenizer writes the step end"):
+    contract = json.loads((folder / "contract.json").read_text())
+    contract["pinned"][" ки\n"][0] += 1
+    (folder / "contract.json").write_text(json.dumps(contract))
+    with pytest.raises(ContractError, match=r"the tokenizer writes ' ки.n' as .*the contract"):
+        surefoot.load(folder)
+
+
+def test_a_tokenizer_that_cuts_text_otherwise_is_refused(scorer, folder):
+    contract = json.loads((folder / "contract.json").read_text())
+    contract["probe"] = "0" * 16
+    (folder / "contract.json").write_text(json.dumps(contract))
+    with pytest.raises(ContractError, match="cuts text otherwise"):
         surefoot.load(folder)
 
 
@@ -249,8 +267,8 @@ def test_a_contract_for_more_positions_is_refused(folder):
 
 def test_a_head_of_three_classes_is_refused(small_model, small_tokenizer):
     model = small_model("qwen2", "scorer", num_labels=3)
-    contract = Contract.for_tokenizer(small_tokenizer, max_tokens=512)
-    with pytest.raises(ContractError, match=r"three has 3 labels; .* has two"):
+    contract = Contract.for_layout(small_tokenizer, max_tokens=512)
+    with pytest.raises(ContractError, match="the layer score gives 3 numbers, the contract says 2"):
         DiscriminativeModel(model, small_tokenizer, contract, name="three")
 
 
@@ -259,9 +277,20 @@ def test_a_model_that_sees_what_follows_is_refused(small_tokenizer):
 
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     bert = BertForTokenClassification(BertConfig(intermediate_size=8, num_labels=2, **sizes))
-    contract = Contract.for_tokenizer(small_tokenizer, max_tokens=512)
-    with pytest.raises(ContractError, match="small is a BertForTokenClassification"):
+    contract = Contract.for_layout(small_tokenizer, max_tokens=512)
+    with pytest.raises(ContractError, match=r"no score\.weight, which the score needs"):
         DiscriminativeModel(bert, small_tokenizer, contract, name="small")
+
+
+def test_a_bidirectional_body_is_refused(small_tokenizer):
+    from transformers import BertConfig, BertModel
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    bert = BertModel(BertConfig(intermediate_size=8, initializer_range=0.3, **sizes))
+    head = Head(((torch.ones(2, 8), None),))
+    contract = Contract.for_layout(small_tokenizer, max_tokens=512)
+    with pytest.raises(ContractError, match="a BertModel lets a token see those behind it"):
+        DiscriminativeModel(bert, small_tokenizer, contract, name="small", head=head)
 
 
 def test_saving_over_an_older_checkpoint_leaves_none_of_it(small_model, small_tokenizer, folder):

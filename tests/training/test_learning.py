@@ -6,7 +6,7 @@ import pytest
 
 from surefoot.evals.discrimination import auroc
 from surefoot.models.contract import Contract
-from surefoot.models.discriminative import DiscriminativeModel
+from surefoot.models.hub import load
 from surefoot.policies.base import Prefix
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.training.policy import train_policy
@@ -67,11 +67,11 @@ def test_a_reward_model_tells_corrupted_digits(tmp_path, target, least):
         tmp_path / "model",
         model=fresh_scorer(tokenizer, shape, seed=0),
         tokenizer=tokenizer,
-        contract=Contract.for_tokenizer(tokenizer, max_tokens=128),
+        contract=Contract.for_layout(tokenizer, max_tokens=128),
         rule=LabelRule(target=target),
         config=TrainConfig(num_updates=200, batch_size=48, lr=0.02, other_lr=0.012),
     )
-    scores = DiscriminativeModel.load(tmp_path / "model").score(heldout)
+    scores = load(tmp_path / "model").score(heldout)
     if target == "steps":
         truth = [label > 0 for trace in heldout for label in trace.labels[0].values]
         values = [value for one in scores for value in one.values]

@@ -8,7 +8,7 @@ import torch
 
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import DiscriminativeModel
-from surefoot.models.render import render
+from surefoot.models.render import Renderer, text_of
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.training import policy, reward
 from surefoot.training.reward import LabelRule, fresh_scorer, step_targets
@@ -43,14 +43,16 @@ def test_the_loss_by_hand():
 
 def scorer_and_rows(traces, shape, *, whole_steps=True):
     tokenizer = fresh_tokenizer((t.problem for t in traces), shape.vocab_size)
-    contract = Contract.for_tokenizer(tokenizer, max_tokens=shape.max_positions)
+    contract = Contract.for_layout(tokenizer, max_tokens=shape.max_positions)
     rule = LabelRule(neutral=None)
+    renderer = Renderer(contract.template, tokenizer)
+    rendered = [row for (row,) in renderer([text_of(trace) for trace in traces])]
     rows = [
         {
             "input_ids": one.ids,
             "marks": reward._marks(one, step_targets(trace.labels[0], rule), whole_steps),
         }
-        for trace, one in zip(traces, render(traces, contract, tokenizer), strict=True)
+        for trace, one in zip(traces, rendered, strict=True)
     ]
     return fresh_scorer(tokenizer, shape, seed=1), tokenizer, contract, rows
 

@@ -157,7 +157,7 @@ def parts(small_shape, world_traces):
     return {
         "model": fresh_scorer(tokenizer, small_shape, seed=0),
         "tokenizer": tokenizer,
-        "contract": Contract.for_tokenizer(tokenizer, max_tokens=256),
+        "contract": Contract.for_layout(tokenizer, max_tokens=256),
         "rule": LabelRule(),
         "config": FEW,
     }

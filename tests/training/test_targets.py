@@ -52,7 +52,7 @@ def test_a_trace_without_such_a_label_is_refused(rule, said):
 
 
 def test_marks_on_whole_steps_or_on_their_ends():
-    one = Rendered(ids=[0] * 10, slots=[5, 6, 9], start=3)
+    one = Rendered(ids=[0] * 10, slots=[5, 6, 9], start=3, steps=(0, 1, 2))
     assert _marks(one, [1.0, None, 0.0], whole_steps=True) == [
         (3, 1.0),
         (4, 1.0),

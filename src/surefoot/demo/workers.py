@@ -153,7 +153,7 @@ def train_reward(
     from surefoot.training.trainer import TrainConfig
 
     tokenizer = read_tokenizer(base)
-    contract = Contract.for_tokenizer(
+    contract = Contract.for_layout(
         tokenizer,
         meaning="value" if outcome else "step-correct",
         aggregate="last" if outcome else "product",
@@ -179,11 +179,11 @@ def train_reward(
 
 def score(models: Sequence[Path], data: Path, out: Path) -> None:
     """The traces of a file with the scores of each model added, signed with the folder's name."""
-    from surefoot.models.discriminative import DiscriminativeModel
+    from surefoot.models.hub import load
 
     traces = list(read_traces(data))
     for folder in models:
-        scores = DiscriminativeModel.load(folder).score(traces)
+        scores = load(folder).score(traces)
         traces = [t.with_scores(s) for t, s in zip(traces, scores, strict=True)]
     write_traces(out, traces)
 

@@ -1,9 +1,10 @@
 """Attention over a pack of tree nodes, inside any transformers model.
 
 transformers lets a model's attention be any function with a name. Ours gets the queries, keys and
-values of one pack of tokens, shape (1, heads, T, D), and a `Plan` that says which node each stretch
-belongs to: a token sees the tokens of its own node up to itself and those of the nodes before it,
-whether they are in this pack or were computed earlier. Nothing is padded and no T x T mask is built.
+values of one pack of tokens, shape (1, heads, T, D), and a `Plan` that says which node each
+stretch belongs to: a token sees the tokens of its own node up to itself and those of the nodes
+before it, whether they are in this pack or were computed earlier. Nothing is padded and no T x T
+mask is built.
 
 Two kernels give the same numbers: one masked call for each node, or one unmasked call for the
 prefix of all siblings and one causal call for each node, merged by their log-sum-exp (as in
@@ -102,10 +103,10 @@ def tree_attention(
     out = queries.new_empty(length, num_heads, values.shape[-1])
     for segment in plan.segments:
         if segment.keep:
-            own = keys[:, segment.begin : segment.end], values[:, segment.begin : segment.end]
+            own = slice(segment.begin, segment.end)
             memory = segment.node.memory
             assert memory is not None
-            memory.append((own[0].clone(), own[1].clone()))
+            memory.append((keys[:, own].clone(), values[:, own].clone()))
     for siblings in plan.siblings:
         wanted = [s for s in siblings.segments if s.marked] if only_marked else siblings.segments
         if not wanted:
@@ -160,9 +161,7 @@ def _is_long(prefix: tuple[Tensor, Tensor] | None, segments: Sequence[Segment]) 
     return before >= LONG_PREFIX or max(s.end - s.begin for s in segments) >= LONG_NODE
 
 
-def _seen_prefix(
-    prefix: tuple[Tensor, Tensor], window: int | None
-) -> tuple[Tensor, Tensor]:
+def _seen_prefix(prefix: tuple[Tensor, Tensor], window: int | None) -> tuple[Tensor, Tensor]:
     """The part of a prefix that the first token behind it still sees."""
     if window is None:
         return prefix
@@ -218,7 +217,9 @@ def _masked(
         sink = sinks.float().view(-1, 1, 1).expand(-1, length, 1)
         logits = torch.cat([logits, sink], -1)
     weights = torch.softmax(logits, -1)
-    weights = weights[..., : mask.shape[1]].to(values.dtype).reshape(keys.shape[0], -1, mask.shape[1])
+    weights = (
+        weights[..., : mask.shape[1]].to(values.dtype).reshape(keys.shape[0], -1, mask.shape[1])
+    )
     return (weights @ values).reshape(num_heads, length, -1)
 
 
@@ -245,10 +246,10 @@ def _merged(
         own = slice(segment.begin, segment.end)
         length = segment.end - segment.begin
         asking = queries[:, own].reshape(num_keys, group, length, -1)
-        shape = (num_keys, group, length, -1)
-        answer, lse = _flash(
-            asking, keys[:, None, own].expand(shape), values[:, None, own].expand(shape), True, scale
+        own_keys, own_values = (
+            one[:, None, own].expand(-1, group, -1, -1) for one in (keys, values)
         )
+        answer, lse = _flash(asking, own_keys, own_values, True, scale)
         answer, lse = answer.reshape(num_heads, length, -1), lse.reshape(num_heads, length)
         if prefix is not None:
             rows = slice(segment.begin - begin, segment.end - begin)

@@ -98,9 +98,11 @@ class Session(ABC):
     def _score(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
         """The scores of whole prefixes, each grown from a kept branch."""
 
+    @abstractmethod
     def _keep(self, grown: Sequence[Branch]) -> None:
-        """The branches that the last `_score` scored, in order."""
+        """Keep what belongs to the branches that the last `_score` scored, in order."""
 
+    @abstractmethod
     def _forget(self, branch: Branch) -> None:
         """Free what is kept for a branch."""
 
@@ -158,3 +160,9 @@ class _WholeSession(Session):
         return self._model.score(
             [Trace(self._problem, steps, reference=self._reference) for _, steps in prefixes]
         )
+
+    def _keep(self, grown: Sequence[Branch]) -> None:
+        pass
+
+    def _forget(self, branch: Branch) -> None:
+        pass

@@ -61,8 +61,8 @@ class Reading:
 
     head: Head = "layers"
     layers: tuple[str, ...] = ("score",)
-    """Names of the linear layers in the checkpoint. A `*` stands for 0, 1, ...: an ensemble of
-    heads, whose numbers are averaged after the link."""
+    """Names of the linear layers in the checkpoint. A weight of shape (E, in, out) instead of
+    (out, in) is an ensemble of E heads, whose numbers are averaged after the link."""
     tokens: tuple[str, ...] = ()
     """The bad and the good token, as text. Each must be one token."""
     first_token: bool = False
@@ -73,7 +73,8 @@ class Reading:
     """The classes whose probabilities are added up."""
     coefficient: float = 1.0
     shift: int = 0
-    """How many tokens after the slot the published code reads; it stops at the end of the row."""
+    """How many tokens behind the slot (before it, if negative) the published code reads; at most
+    the end of the row."""
     rejected: float | None = None
     """With a second pass: the score of a step for which the first pass prefers a bad token."""
 
@@ -96,9 +97,7 @@ class Reading:
         one = self.link in ("sigmoid", "raw")
         if not _is_whole(self.classes) or (self.classes != 1 if one else self.classes < 2):
             wanted = "1" if one else "2 or more"
-            raise ContractError(
-                f"reading.classes is {self.classes!r}; {self.link} reads {wanted}"
-            )
+            raise ContractError(f"reading.classes is {self.classes!r}; {self.link} reads {wanted}")
         if self.link == "difference" and self.classes != 2:
             raise ContractError(f"reading.classes is {self.classes}; difference reads 2")
         if self.link == "softmax" and not (
@@ -113,8 +112,8 @@ class Reading:
         _number("reading.coefficient", self.coefficient)
         if self.coefficient == 0:
             raise ContractError("reading.coefficient is 0, so that every score would be")
-        if not _is_whole(self.shift) or self.shift < 0:
-            raise ContractError(f"reading.shift is {self.shift!r}; it must be 0 or more")
+        if not _is_whole(self.shift):
+            raise ContractError(f"reading.shift is {self.shift!r}; it must be a whole number")
         if self.rejected is not None:
             _number("reading.rejected", self.rejected)
 
@@ -250,7 +249,9 @@ class Contract:
         """
         known = _known(cls, values, "", complete)
         if "template" in known:
-            known["template"] = Template(**_known(Template, known["template"], "template.", complete))
+            known["template"] = Template(
+                **_known(Template, known["template"], "template.", complete)
+            )
         if "reading" in known:
             known["reading"] = Reading(**_known(Reading, known["reading"], "reading.", complete))
         return cls(**known)

@@ -1,127 +1,270 @@
-"""Scorers with a head on the token that ends each step: PRMs, and ORMs read step by step.
+"""Scorers that read numbers off a model's states: tags, answer slots, classifier and value heads.
 
-The checkpoint is a plain transformers `...ForTokenClassification` with two labels (label 1 is
-"right"), so other tools can read it; `contract.json` beside it says how traces are written and what
-the scores mean. The body runs once over a trace and the head only at the slots.
+Traces are rendered by the contract, the body runs once over every token that they do not share
+(`engine`), and the head only at the slots. What tells published PRMs of this kind apart is in their
+contracts, so there is one class for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from transformers import AutoModelForTokenClassification
+from safetensors.torch import save_file
 
-from surefoot.errors import ContractError, ModelError
-from surefoot.models.base import BatchScorer
+from surefoot.errors import ContractError
+from surefoot.models.base import BatchScorer, Session
 from surefoot.models.contract import CONTRACT_FILE, Contract
-from surefoot.models.render import Rendered, render
-from surefoot.policies.checkpoints import read_checkpoint, whole_folder
+from surefoot.models.engine import Engine
+from surefoot.models.heads import Head, Read, check_logits, layers_head, link, tokens_head
+from surefoot.models.render import (
+    Item,
+    Rendered,
+    Renderer,
+    Text,
+    check_tokenizer,
+    fits,
+    render,
+    text_of,
+    too_long,
+)
+from surefoot.models.windows import windows
+from surefoot.policies.checkpoints import whole_folder
 from surefoot.traces.types import StepScores, Trace
 
-TOKENS_PER_BATCH = 8192
+GROUP_TOKENS = 32_768
+"""Rendered tokens of the traces that are computed together, so that memory stays bounded."""
+
+HEAD_FILE = "head.safetensors"
+
+Long = Literal["error", "windows"]
+
+Reader = Callable[[Sequence[Rendered]], list[list[Read]]]
+"""From rows to what is read at their slots."""
 
 
 class DiscriminativeModel(BatchScorer):
-    """A token-classification model and its contract."""
+    """A transformers model, a head and a contract.
 
-    def __init__(self, model: Any, tokenizer: Any, contract: Contract, *, name: str) -> None:
-        if model.config.num_labels != 2:
-            raise ContractError(
-                f"{name} has {model.config.num_labels} labels; a step scorer of this kind has two"
-            )
-        if not isinstance(getattr(model, "score", None), torch.nn.Linear):
-            raise ContractError(
-                f"{name} is a {type(model).__name__}; a scorer of this kind is a causal language "
-                "model with one linear layer `score` on top"
-            )
-        contract.check(tokenizer, getattr(model.config, "max_position_embeddings", None))
+    Args:
+        model: A causal model of transformers: a bare body, a causal language model or a token
+            classifier whose layer is called `score`.
+        tokenizer: The model's own.
+        contract: How traces are written and scores are read.
+        name: What scores are signed with.
+        head: The head, where it is not part of `model`.
+        long: What becomes of a trace that is longer than the contract allows: an error, or windows
+            that keep the problem.
+
+    Raises:
+        ContractError: model, tokenizer and contract do not fit each other.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        contract: Contract,
+        *,
+        name: str,
+        head: Head | None = None,
+        long: Long = "error",
+    ) -> None:
+        check_room(contract, model)
+        self.renderer = Renderer(contract.template, tokenizer)
+        check_tokenizer(contract, self.renderer)
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.contract = contract
         self.name = name
-
-    @classmethod
-    def load(cls, folder: str | Path) -> DiscriminativeModel:
-        """A scorer from a checkpoint folder; only safetensors are read and no code from it runs.
-
-        Raises:
-            ModelError: the folder is not a readable checkpoint.
-            ContractError: the checkpoint and its contract do not fit each other.
-        """
-        folder = Path(folder)
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
-        contract = Contract.load(folder)
-        model, tokenizer = read_checkpoint(folder, AutoModelForTokenClassification)
-        return cls(model, tokenizer, contract, name=folder.resolve().name)
+        self.long = long
+        self.windowed = 0
+        """How many traces have been scored in windows."""
+        self.head = head or self._own_head()
+        self._loose_head = head
+        self.engine = Engine(model.base_model)
 
     def save(self, folder: str | Path) -> None:
-        """Write weights, tokenizer and contract, as `whole_folder` does.
+        """Write weights, tokenizer and contract, as `whole_folder` does; a head that is not part of
+        the model goes into a file of its own.
 
         Raises:
             StorageError: the folder cannot be written.
         """
         with whole_folder(folder, last=CONTRACT_FILE) as partial:
             self.model.save_pretrained(partial)
+            if self._loose_head is not None:
+                save_file(self._loose_head.tensors(self.contract.reading), partial / HEAD_FILE)
             self.tokenizer.save_pretrained(partial)
             self.contract.save(partial)
 
+    def open(self, problem: str, *, reference: str | None = None) -> Session:
+        """A session that pays only for new tokens; its branches share what they have in common."""
+        from surefoot.models.session import TreeSession
+
+        if self.engine.reason is not None:
+            return super().open(problem, reference=reference)
+        return TreeSession(self, problem, reference)
+
     def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
         """The scores of each trace; equal traces are computed once."""
-        distinct = list({trace.id: trace for trace in traces}.values())
-        rendered = render(distinct, self.contract, self.tokenizer)
-        values: dict[str, tuple[float, ...]] = {}
-        for batch in _by_length(rendered):
-            probabilities = self._forward([rendered[i] for i in batch])
-            for i, row in zip(batch, probabilities, strict=True):
-                values[distinct[i].id] = tuple(row)
-        return [
-            StepScores(
-                values[trace.id],
-                self.name,
-                kind=self.contract.kind,
-                default_aggregate=self.contract.aggregate,
-                threshold=self.contract.threshold,
+        texts = list(dict.fromkeys(text_of(trace) for trace in traces))
+        found: list[list[Read]] = [[] for _ in texts]
+        for group in groups(self.items(texts)):
+            reads = self.read([row for item in group for row in item.rows])
+            if self.contract.template.second is not None:
+                _, reads = self.second_pass(group, reads, self.read)
+            rest = iter(reads)
+            for item in group:
+                found[item.place] += [read for _ in item.rows for read in next(rest)]
+        scores = {text: self.signed(own) for text, own in zip(texts, found, strict=True)}
+        return [scores[text_of(trace)] for trace in traces]
+
+    def items(self, texts: Sequence[Text]) -> Iterator[Item]:
+        """Texts with their rows, those of one problem side by side, long ones in windows.
+
+        Raises:
+            UnscorableError: one is too long, or a step of it cannot be scored.
+        """
+        first = {problem: i for i, problem in enumerate(dict.fromkeys(t.problem for t in texts))}
+        order = sorted(range(len(texts)), key=lambda i: first[texts[i].problem])
+        room = self.contract.max_tokens
+        for start in range(0, len(order), 256):
+            places = order[start : start + 256]
+            some = [texts[i] for i in places]
+            for place, text, rows in zip(
+                places, some, render(some, self.contract, self.renderer), strict=True
+            ):
+                if fits(rows, room):
+                    yield Item(place, text, rows)
+                elif self.long == "error":
+                    raise too_long(text, rows, room)
+                else:
+                    self.windowed += 1
+                    for window, written in windows(text, rows, self.renderer, room):
+                        yield Item(place, window, written)
+
+    def states(self, rows: Sequence[Rendered]) -> list[torch.Tensor]:
+        """The states at the slots of each row."""
+        return self.engine.states([(row.ids, self.places(row)) for row in rows])
+
+    def reads_of(self, states: torch.Tensor) -> list[Read]:
+        """What the head reads in states, shape (S, H)."""
+        return link(self.head(states), self.contract.reading)
+
+    def read(self, rows: Sequence[Rendered]) -> list[list[Read]]:
+        """What the head reads at the slots of each row."""
+        reads = iter(self.reads_of(torch.cat(self.states(rows))))
+        return [list(islice(reads, len(row.slots))) for row in rows]
+
+    def second_pass(
+        self, items: Sequence[Item], first: Sequence[Sequence[Read]], read: Reader
+    ) -> tuple[list[Rendered], list[list[Read]]]:
+        """The rows and reads of the second pass, which is shown the tokens that the first one found
+        likelier.
+
+        Raises:
+            UnscorableError: a row is too long now.
+        """
+        bad, good = self.contract.reading.tokens
+        signs = [[good if one.value >= 0.5 else bad for one in own] for own in first]
+        again = self.renderer([item.text for item in items], signs=signs)
+        for item, own in zip(items, again, strict=True):
+            if not fits(own, self.contract.max_tokens):
+                raise too_long(item.text, own, self.contract.max_tokens)
+        rows = [row for own in again for row in own]
+        reads = read(rows)
+        if (rejected := self.contract.reading.rejected) is not None:
+            for i, shown in enumerate(signs):
+                if bad in shown:
+                    reads[i] = [Read(rejected, None)]
+        return rows, reads
+
+    def places(self, row: Rendered) -> list[int]:
+        """Where the states of a row's slots are read."""
+        shift, last = self.contract.reading.shift, len(row.ids) - 1
+        return [min(max(slot + shift, 0), last) for slot in row.slots]
+
+    def signed(self, reads: Sequence[Read]) -> StepScores:
+        """Scores of the steps of one trace, with what the contract says of them."""
+        odds = tuple(read.log_odds for read in reads)
+        return StepScores(
+            tuple(read.value for read in reads),
+            self.name,
+            kind=self.contract.kind,
+            default_aggregate=self.contract.aggregate,
+            threshold=self.contract.threshold,
+            log_odds=None if None in odds else odds,
+        )
+
+    def _own_head(self) -> Head:
+        """The head that is part of the model."""
+        reading = self.contract.reading
+        if reading.head == "token-log-ratio":
+            raise ContractError("a log-ratio needs a reference model; see LogRatioModel")
+        if reading.head == "layers":
+            return layers_head(reading, dict(self.model.named_parameters()))
+        if self.model.get_output_embeddings() is None:
+            raise ContractError(
+                f"{self.name} is a {type(self.model).__name__} without a language model's head, "
+                f"which the contract's head {reading.head!r} reads"
             )
-            for trace in traces
-        ]
-
-    @torch.inference_mode()
-    def _forward(self, batch: list[Rendered]) -> list[list[float]]:
-        ids, rows, columns = pad(batch)
-        device = self.model.device
-        hidden = self.model.base_model(input_ids=ids.to(device), use_cache=False).last_hidden_state
-        logits = self.model.score(hidden[rows.to(device), columns.to(device)]).float()
-        right = iter(torch.softmax(logits, -1)[:, 1].tolist())
-        return [list(islice(right, len(one.slots))) for one in batch]
+        ids = token_ids(self.contract, self.renderer) if reading.head == "tokens" else []
+        head = tokens_head(reading, self.model, ids)
+        check_logits(self.model, head, ids)
+        return head
 
 
-def pad(batch: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Right-padded ids (B, T), and the row and column of every slot, trace by trace.
+def check_room(contract: Contract, model: Any) -> None:
+    """Refuse a model with fewer positions than the contract allows tokens.
 
-    Attention is causal, so what stands to the right of a slot cannot change its score and padding
-    needs no mask.
+    Raises:
+        ContractError: naming both.
     """
-    ids = torch.zeros(len(batch), max(len(one.ids) for one in batch), dtype=torch.long)
-    for row, one in enumerate(batch):
-        ids[row, : len(one.ids)] = torch.tensor(one.ids)
-    rows = torch.tensor([row for row, one in enumerate(batch) for _ in one.slots])
-    columns = torch.tensor([slot for one in batch for slot in one.slots])
-    return ids, rows, columns
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and contract.max_tokens > positions:
+        raise ContractError(
+            f"the contract allows {contract.max_tokens} tokens, the model has {positions} "
+            "positions; lower max_tokens"
+        )
 
 
-def _by_length(rendered: Sequence[Rendered]) -> Iterator[list[int]]:
-    """Positions in batches of similar length, at most `TOKENS_PER_BATCH` padded tokens each."""
-    order = sorted(range(len(rendered)), key=lambda i: len(rendered[i].ids))
-    batch: list[int] = []
-    for i in order:
-        if batch and (len(batch) + 1) * len(rendered[i].ids) > TOKENS_PER_BATCH:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+def token_ids(contract: Contract, renderer: Renderer) -> list[int]:
+    """The ids of a contract's bad and good token.
+
+    Raises:
+        ContractError: one of them is not one token here, or both are the same.
+    """
+    reading = contract.reading
+    found = []
+    for text in reading.tokens:
+        ids = renderer.ids_of(text)
+        if not ids or (len(ids) > 1 and not reading.first_token):
+            raise ContractError(
+                f"the tokenizer writes {text!r} as {ids}, the contract reads one token; use the "
+                "tokenizer that belongs to the model"
+            )
+        found.append(ids[0])
+    if found[0] == found[1]:
+        raise ContractError(
+            f"{reading.tokens[0]!r} and {reading.tokens[1]!r} begin with the same token {found[0]}"
+        )
+    return found
+
+
+def groups(items: Iterator[Item]) -> Iterator[list[Item]]:
+    """Items to be computed together."""
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        tokens = sum(len(row.ids) for row in item.rows)
+        if group and size + tokens > GROUP_TOKENS:
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += tokens
+    if group:
+        yield group

@@ -16,17 +16,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from surefoot.errors import ModelError
-from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel, tree_attention
+from surefoot.errors import ContractError
+from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel
 from surefoot.models.pruning import LastLayer
 from surefoot.models.tree import Node, TokenTree
-
-__all__ = ["Engine", "Usage", "tree_attention"]
 
 PACK_TOKENS = 1024
 """Tokens of one forward pass; wide enough for the matrix products, small enough for the cache."""
@@ -78,14 +77,11 @@ class Engine:
             tree.add(ids)
         tree.cut(self.pack_tokens)
         wanted: dict[Node, set[int]] = {}
-        found = [_places(tree, ids, places, wanted) for ids, places in rows]
+        found = [places_in(tree, ids, places) for ids, places in rows]
+        for node, place in chain.from_iterable(found):
+            wanted.setdefault(node, set()).add(place)
         self.compute(tree, wanted, keep=False)
-        return [
-            torch.stack([node.found[place] for node, place in one])
-            if one
-            else torch.zeros(0, self.body.config.hidden_size)
-            for one in found
-        ]
+        return [torch.stack([node.found[place] for node, place in one]) for one in found]
 
     @torch.no_grad()
     def compute(self, tree: TokenTree, wanted: dict[Node, set[int]], *, keep: bool) -> None:
@@ -186,6 +182,13 @@ class Engine:
         )
         sequences = [stem + left, stem + right, stem + left + twig, stem + left + twig[::-1]]
         rows = [(ids, [3, len(stem) - 1, len(ids) - 4, len(ids) - 1]) for ids in sequences]
+        plain = [self._plain(ids, places) for ids, places in rows]
+        seen_ahead = float((plain[0][:2] - plain[1][:2]).abs().max())
+        if seen_ahead > 1e-3 * float(plain[0].abs().max()):
+            raise ContractError(
+                f"a {type(self.body).__name__} lets a token see those behind it, so the score of a "
+                "step would depend on later ones; use a causal model"
+            )
         before, self.reason = self.pack_tokens, None
         self.pack_tokens = 30
         try:
@@ -194,8 +197,6 @@ class Engine:
             return f"its code does not take our attention: {error}"
         finally:
             self.pack_tokens, self.usage = before, Usage()
-        plain = [self._plain(ids, places) for ids, places in rows]
-        self.usage = Usage()
         scale = max(float(one.abs().max()) for one in plain)
         worst = max(
             float((one - other).abs().max()) for one, other in zip(packed, plain, strict=True)
@@ -222,17 +223,14 @@ def _unfit(config: Any) -> str | None:
     return None
 
 
-def _places(
-    tree: TokenTree, ids: Sequence[int], places: Sequence[int], wanted: dict[Node, set[int]]
-) -> list[tuple[Node, int]]:
-    """The node and the position in it of each place of a sequence, noted as wanted."""
+def places_in(tree: TokenTree, ids: Sequence[int], places: Sequence[int]) -> list[tuple[Node, int]]:
+    """The node and the position in it of each place, ascending, of a sequence of the tree."""
     nodes = iter(tree.path(ids))
     node = next(nodes)
     found = []
     for place in places:
         while place >= node.end:
             node = next(nodes)
-        wanted.setdefault(node, set()).add(place - node.depth)
         found.append((node, place - node.depth))
     return found
 

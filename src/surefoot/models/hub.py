@@ -1,12 +1,25 @@
-"""`load`: from a name or a folder to a scorer of steps."""
+"""`load`: from a name, a folder, a hub id or a server to a scorer of steps.
+
+How a checkpoint's scores are read is taken from the first of these that there is: the `contract`
+given, the `contract.json` beside the model, the `profile` given, the profile of the hub id, the
+only profile that fits its configuration and the names of its weights.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from surefoot.errors import ModelError
+from surefoot.errors import ContractError, ModelError, UsageError
 from surefoot.models.base import RewardModel
+from surefoot.models.contract import CONTRACT_FILE, Contract
+
+if TYPE_CHECKING:
+    from surefoot.models.loading import Place
+    from surefoot.models.profiles import Profile
 
 
 def _arithmetic() -> RewardModel:
@@ -33,25 +46,207 @@ BUILT_IN: Mapping[str, Callable[[], RewardModel]] = {
     "random": _random,
 }
 
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
+"""What is fetched of a hub repository; never code."""
 
-def load(source: str | Path) -> RewardModel:
-    """A reward model: a built-in (`arithmetic`, `length`, `random`) or a checkpoint folder.
 
-    A checkpoint folder holds the model's own files (`config.json`, safetensors, tokenizer) and a
-    `contract.json`.
+def load(
+    source: str | Path,
+    *,
+    profile: str | None = None,
+    contract: Contract | str | Path | None = None,
+    separator: str | None = None,
+    base: str | Path | None = None,
+    reference: str | Path | None = None,
+    revision: str | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+    long: str = "error",
+) -> RewardModel:
+    """A reward model, ready to score.
+
+    No code from a checkpoint ever runs.
+
+    Args:
+        source: A built-in (`arithmetic`, `length`, `random`), a checkpoint folder, a hub id, or the
+            URL of a server. A folder may hold a whole model or a LoRA adapter.
+        profile: Read it as this published family (`surefoot models` lists them).
+        contract: Read it by this contract: an object, or the folder of a `contract.json`.
+        separator: What the training put behind every step, for a checkpoint of TRL's PRMTrainer.
+        base: The model that an adapter belongs to, if not the one that its configuration names.
+        reference: The model that a log-ratio is taken against, if not the published one.
+        revision: Of a hub repository: a branch, tag or commit.
+        device: Such as `cpu` or `cuda`; the first GPU if there is one.
+        dtype: `float32`, or `bfloat16` for the matrix products; heads stay in float32.
+        long: What becomes of a trace that is longer than the model: `error`, or `windows`.
 
     Raises:
-        ModelError: there is no such built-in and no such folder, or the folder is not a checkpoint.
-        ContractError: the checkpoint and its contract do not fit each other.
+        ModelError: there is no such model, or its files cannot be read.
+        ContractError: how its scores are read is not known, or model and contract do not fit.
+        UsageError: an option is not one of its choices, or means nothing for this model.
     """
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source]()
+    if isinstance(source, str) and re.match(r"(vllm:)?https?://", source):
+        return _server(source)
+    known = _profile(source, profile)
+    folder = folder_of(
+        source, revision=revision, pickled=known is not None and known.weights == "bin"
+    )
+    from surefoot.models import loading
+
+    has_adapter, is_whole = ((folder / f).is_file() for f in (loading.ADAPTER_FILE, "config.json"))
+    if not (has_adapter or is_whole):
+        raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
+    known = known or _recognised(folder)
+    place = _place(device, dtype)
+    if known is not None and known.scorer == "generative" and contract is None:
+        return _generative(folder, known)
+    agreed = _contract(folder, contract, known, profile, separator)
+    origin = loading.Source(
+        folder=folder,
+        name=folder.resolve().name if Path(source).is_dir() else str(source),
+        contract=agreed,
+        ignored=known.ignored if known else (),
+        pickled=bool(known and known.weights == "bin"),
+        extra=known.extra if known else None,
+        base=_base(folder, base, known) if has_adapter and not is_whole else None,
+    )
+    if agreed.reading.head != "token-log-ratio":
+        return loading.load_steps(origin, place, _long(long))
+    other = reference or (known.reference if known else None)
+    if other is None:
+        raise UsageError("a log-ratio needs the model it is taken against: give reference")
+    return loading.load_log_ratio(origin, folder_of(other), place)
+
+
+def folder_of(source: str | Path, *, revision: str | None = None, pickled: bool = False) -> Path:
+    """The local folder of a checkpoint; a hub repository is fetched into the hub's own cache.
+
+    Raises:
+        ModelError: there is no such folder, and the hub has no such repository or is out of reach.
+    """
     folder = Path(source)
-    if not folder.is_dir():
+    if folder.is_dir():
+        return folder
+    if isinstance(source, Path) or not _HUB_ID.fullmatch(source):
         names = ", ".join(sorted(BUILT_IN))
         raise ModelError(
-            f"no model {str(source)!r}: it is neither a folder nor one of the built-ins ({names})"
+            f"no model {str(source)!r}: it is neither a folder, nor a hub id such as "
+            f"organisation/model, nor a built-in ({names})"
         )
-    from surefoot.models.discriminative import DiscriminativeModel
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    return DiscriminativeModel.load(folder)
+    patterns = [*_FILES, *(("*.bin", "*.pt") if pickled else ())]
+    try:
+        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise ModelError(
+            f"no model {source!r}: there is no such folder, and it cannot be fetched from the hub: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
+
+
+def _server(source: str) -> RewardModel:
+    from surefoot.models.remote import RemoteModel
+
+    return RemoteModel(source)
+
+
+def _generative(folder: Path, known: Profile) -> RewardModel:
+    raise UsageError(f"{folder}: {known.name}")
+
+
+def _profile(source: str | Path, name: str | None) -> Profile | None:
+    """The profile that is asked for, or that of the hub id."""
+    from surefoot.models.profiles import profile_of, profiles
+
+    if name is None:
+        return profile_of(str(source))
+    if name not in profiles():
+        raise UsageError(
+            f"there is no profile {name!r}; `surefoot models` lists them: {', '.join(profiles())}"
+        )
+    return profiles()[name]
+
+
+def _recognised(folder: Path) -> Profile | None:
+    """The only profile that fits a folder's configuration and weights, if there is one."""
+    from surefoot.models.loading import read_json, tensor_names
+    from surefoot.models.profiles import recognise
+
+    if (folder / CONTRACT_FILE).is_file() or not (folder / "config.json").is_file():
+        return None
+    return recognise(read_json(folder / "config.json"), tensor_names(folder))
+
+
+def _contract(
+    folder: Path,
+    given: Contract | str | Path | None,
+    known: Profile | None,
+    asked: str | None,
+    separator: str | None,
+) -> Contract:
+    if isinstance(given, Contract):
+        return given
+    if given is not None:
+        return Contract.load(given)
+    if asked is None and (folder / CONTRACT_FILE).is_file():
+        return Contract.load(folder)
+    if known is None or known.contract is None:
+        raise ContractError(
+            f"{folder} has no {CONTRACT_FILE} and is of no published family that its files tell "
+            "of, so how its scores are read is not known; name one of `surefoot models` as its "
+            f"profile, or write a {CONTRACT_FILE} (docs/models.md shows how)"
+        )
+    found = known.contract
+    if separator is not None:
+        if known.name != "trl":
+            raise UsageError(f"a separator is for checkpoints of TRL, this one is {known.name}")
+        step = found.template.step.replace("\n", separator)
+        found = replace(found, template=replace(found.template, step=step), pinned={})
+    return _with_room(found, folder)
+
+
+def _with_room(contract: Contract, folder: Path) -> Contract:
+    """A published contract, for a checkpoint that may have fewer positions."""
+    from surefoot.models.loading import read_json
+
+    file = folder / "config.json"
+    positions = read_json(file).get("max_position_embeddings") if file.is_file() else None
+    if not isinstance(positions, int) or positions >= contract.max_tokens:
+        return contract
+    return replace(contract, max_tokens=positions)
+
+
+def _base(folder: Path, given: str | Path | None, known: Profile | None) -> Path:
+    """The folder of the model that an adapter belongs to."""
+    from surefoot.models.loading import ADAPTER_FILE, read_json
+
+    named = read_json(folder / ADAPTER_FILE).get("base_model_name_or_path")
+    choice = given or (known.base if known else None) or named
+    if not isinstance(choice, (str, Path)):
+        raise ModelError(f"{folder} is an adapter that names no base model; give base")
+    try:
+        return folder_of(choice)
+    except ModelError as error:
+        raise ModelError(f"{folder} is an adapter; its base: {error}; give base") from None
+
+
+def _place(device: str | None, dtype: str) -> Place:
+    import torch
+
+    from surefoot.models.loading import Place
+
+    if dtype not in ("float32", "bfloat16"):
+        raise UsageError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Place(device=chosen, bfloat16=dtype == "bfloat16")
+
+
+def _long(value: str) -> Any:
+    if value not in ("error", "windows"):
+        raise UsageError(f"long is {value!r}; it must be error or windows")
+    return value

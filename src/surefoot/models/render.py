@@ -31,11 +31,16 @@ _NUMBERED = re.compile(r"\s*step\s*\d+\s*[:.]", re.IGNORECASE)
 
 
 class Text(NamedTuple):
-    """What a template is filled with."""
+    """What a template is filled with.
+
+    Steps are numbered from `first` + 1 on, and only those from position `read_from` on have slots.
+    """
 
     problem: str
     steps: tuple[str, ...]
     reference: str | None = None
+    first: int = 0
+    read_from: int = 0
 
 
 class Span(NamedTuple):
@@ -65,49 +70,61 @@ class Rendered:
     spans: tuple[Span, ...] = ()
 
 
-def render(traces: Sequence[Trace], contract: Contract, renderer: Renderer) -> list[list[Rendered]]:
-    """The rows of each trace as the contract writes them, whatever their length.
+class Item(NamedTuple):
+    """A text, the rows it gives, and its place among those asked for."""
+
+    place: int
+    text: Text
+    rows: list[Rendered]
+
+
+def render(texts: Sequence[Text], contract: Contract, renderer: Renderer) -> list[list[Rendered]]:
+    """The rows of each text as the contract writes them, whatever their length.
 
     Raises:
-        UnscorableError: a step has an observation, which no contract writes yet, or leaves no token
-            of its own to score.
+        UnscorableError: a step leaves no token of its own to score, or none that ends with it.
     """
-    for trace in traces:
-        for i, step in enumerate(trace.steps):
-            if step.observation is not None:
-                raise UnscorableError(
-                    f"step {i} of trace {trace.id} has an observation, which the model would not "
-                    "see; put what it is to read into the text of the step"
-                )
-    rendered = renderer([text_of(trace) for trace in traces])
+    rendered = renderer(texts)
     if contract.reading.head != "token-log-ratio":
-        for trace, rows in zip(traces, rendered, strict=True):
+        for rows in rendered:
             for row in rows:
                 if row.merged:
                     raise UnscorableError(
-                        f"the token that ends step {row.steps[row.merged[0]]} of trace {trace.id} "
-                        "reaches into what follows, so its score would depend on that; set a {cut} "
-                        "in the contract's template"
+                        f"the token that ends step {row.steps[row.merged[0]]} reaches into what "
+                        "follows, so its score would depend on that; set a {cut} in the "
+                        "contract's template"
                     )
     return rendered
 
 
-def check_length(trace: Trace, rows: Sequence[Rendered], max_tokens: int) -> None:
-    """Refuse a trace that is longer than the contract allows.
+def text_of(trace: Trace) -> Text:
+    """What a template takes from a trace.
 
     Raises:
-        UnscorableError: saying by how much.
+        UnscorableError: a step has an observation, which no template writes yet.
     """
-    if (longest := max(len(row.ids) for row in rows)) > max_tokens:
-        raise UnscorableError(
-            f"trace {trace.id} has {longest} tokens in {len(trace.steps)} steps, the contract "
-            f"allows {max_tokens}; shorten it, use a model with more room, or score it in windows"
-        )
-
-
-def text_of(trace: Trace) -> Text:
-    """What a template takes from a trace."""
+    for i, step in enumerate(trace.steps):
+        if step.observation is not None:
+            raise UnscorableError(
+                f"step {i} of trace {trace.id} has an observation, which the model would not see; "
+                "put what it is to read into the text of the step"
+            )
     return Text(trace.problem, trace.texts, trace.reference)
+
+
+def fits(rows: Sequence[Rendered], max_tokens: int) -> bool:
+    """Whether no row is longer than a contract allows."""
+    return max(len(row.ids) for row in rows) <= max_tokens
+
+
+def too_long(text: Text, rows: Sequence[Rendered], max_tokens: int) -> UnscorableError:
+    """What is wrong with a text of which `fits` is not true."""
+    longest = max(len(row.ids) for row in rows)
+    trace = Trace(text.problem, text.steps).id
+    return UnscorableError(
+        f"trace {trace} has {longest} tokens in {len(text.steps)} steps, the contract allows "
+        f"{max_tokens}; shorten it, use a model with more room, or score it in windows"
+    )
 
 
 def probe_of(tokenizer: Any) -> str:
@@ -172,7 +189,7 @@ class Renderer:
         some_signs = None if signs is None else iter(signs)
         for text in texts:
             drafts.append([])
-            for row in self._rows(len(text.steps)):
+            for row in self._rows(text):
                 draft = _Draft(self, explain)
                 draft.write(text, row, None if some_signs is None else next(some_signs))
                 drafts[-1].append(draft)
@@ -198,11 +215,10 @@ class Renderer:
             if stretch:
                 yield self._added[stretch] if i % 2 else stretch
 
-    def _rows(self, num_steps: int) -> list[range]:
+    def _rows(self, text: Text) -> list[range]:
         """The steps that are read in each row."""
-        if self.template.past is None:
-            return [range(num_steps)]
-        return [range(k, k + 1) for k in range(num_steps)]
+        steps = range(text.read_from, len(text.steps))
+        return [steps] if self.template.past is None else [range(k, k + 1) for k in steps]
 
     def _encode(self, runs: Sequence[_Run]) -> Mapping[tuple[bool, str], Encoding]:
         found: dict[tuple[bool, str], Encoding] = {}
@@ -267,12 +283,13 @@ class _Draft:
         for k in range(row.stop):
             if k:
                 self._fill(template.between, text)
-            if k not in row:
-                self._fill(str(template.past), text, k)
-            elif signs is None:
+            if k not in row and template.past is not None:
+                self._fill(template.past, text, k)
+            elif signs is None or template.second is None:
                 self._fill(template.step, text, k)
             else:
-                self._fill(str(template.second), text, k, signs)
+                self._fill(template.second, text, k, signs)
+        self.slots = [slot for slot in self.slots if slot[2] in row]
         self._fill(template.end, text)
 
     def _fill(self, source: str, text: Text, step: int = 0, signs: Sequence[str] = ()) -> None:
@@ -287,10 +304,10 @@ class _Draft:
             elif value in ("step", "numbered"):
                 one = self._clean(text.steps[step])
                 if value == "numbered" and not _NUMBERED.match(one):
-                    self.literal(f"Step {step + 1}: ")
+                    self.literal(f"Step {text.first + step + 1}: ")
                 self._user("step", one)
             elif value == "n":
-                self.literal(str(step + 1))
+                self.literal(str(text.first + step + 1))
             elif value == "reference":
                 self._user("reference", text.reference or template.no_reference)
             elif value == "slot":
@@ -383,8 +400,9 @@ class _Draft:
             tuple(Span(kind, text, b.position, e.position) for kind, text, b, e in self.stretches),
         )
 
+
 def _tokens_before(encoding: Encoding | None, character: int, text: str) -> tuple[int, bool]:
-    """How many tokens of a run begin before a character, and whether the last one ends behind it."""
+    """How many tokens of a run begin before a character, and whether the last ends behind it."""
     if encoding is None or character == 0:
         return 0, False
     if character == len(text):

@@ -14,8 +14,10 @@ stays plain text. Braces that name no mark are just braces.
 | `{sign}` | in `second`: the token that the first pass found likelier |
 | `{cut}` | nothing; what stands before and after is given to the tokenizer separately |
 | `{bos}` `{eos}` | the tokenizer's begin and end token, nothing where it has none |
-| `{system}` `{user}` `{assistant}` | a message of that role begins, as the tokenizer's own chat template writes it |
-| `{end}` | the last message is complete, as that chat template writes it |
+| `{system}` `{user}` `{assistant}` | a message of that role begins (by the chat template) |
+| `{end}` | the last message is complete (by the chat template) |
+
+The chat template is the one that the tokenizer was published with.
 
 So a score AT a tag is `{step}<tag>{slot}`, and one BEFORE an answer is
 `{step}{assistant}{slot}+{user}`.
@@ -128,7 +130,9 @@ class Template:
         of every step's end."""
         for text in (layout.problem_end, layout.step_end):
             if names := _marks(text):
-                raise ContractError(f"the layout holds {{{names[0]}}}, which is a mark; choose other")
+                raise ContractError(
+                    f"the layout holds {{{names[0]}}}, which is a mark; choose other"
+                )
         return cls(
             prompt=f"{{problem}}{{cut}}{layout.problem_end}{{cut}}",
             step=f"{{step}}{{cut}}{layout.step_end}{{slot}}{{cut}}",
@@ -218,7 +222,9 @@ def _frames(marks: Sequence[str], tokenizer: Any) -> Iterator[str]:
     if "end" in names[:-1]:
         raise ContractError("{end} closes the conversation; nothing of a role may follow it")
     if not roles:
-        raise ContractError("{end} without a message; begin one with {system}, {user} or {assistant}")
+        raise ContractError(
+            "{end} without a message; begin one with {system}, {user} or {assistant}"
+        )
     contents = [f"\ue000{i}\ue001" for i in range(len(roles))]
     messages = [
         {"role": role, "content": content} for role, content in zip(roles, contents, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,20 +49,36 @@ def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
     ):
         if names:
             raise ModelError(f"{folder}: {what}: {first_few(names)}")
+    return model, tokenizer_for(folder, model)
+
+
+def tokenizer_for(folder: Path, model: Any) -> Any:
+    """The tokenizer of a folder, checked against the model.
+
+    Raises:
+        ModelError: it cannot be read, or knows more tokens than the model.
+    """
     tokenizer = read_tokenizer(folder)
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    if len(tokenizer) > (known := model.get_input_embeddings().num_embeddings):
         raise ModelError(
-            f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the model "
-            f"{model.get_input_embeddings().num_embeddings}; put the model's own tokenizer there"
+            f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the model {known}; put the "
+            "model's own tokenizer there"
         )
-    return model, tokenizer
+    return tokenizer
 
 
 def read_weights(
-    folder: Path, auto_class: Any, settings: Mapping[str, Any] | None = None
+    folder: Path,
+    auto_class: Any,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    dtype: torch.dtype = torch.float32,
+    pickled: bool = False,
 ) -> tuple[Any, list[str], list[str]]:
     """A model with some settings changed, the names of weights that the folder lacks, which are
     random now, and of weights that the model has no place for; otherwise as `read_checkpoint`.
+
+    `pickled` takes PyTorch files instead of safetensors; they are read as tensors alone.
 
     Raises:
         ModelError: the folder is not a checkpoint, or its weights do not fit.
@@ -71,18 +88,32 @@ def read_weights(
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         config.update(settings or {})
-        model, info = auto_class.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with _without_report():
+            model, info = auto_class.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                use_safetensors=not pickled,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except (OSError, *_BAD_FILES) as error:
         raise ModelError(f"{folder} cannot be loaded: {error}") from None
     return model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers from telling of weights that are missing or left over: what is wrong with
+    them is said in an error of ours."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def first_few(names: Sequence[str]) -> str:

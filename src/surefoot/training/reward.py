@@ -25,7 +25,7 @@ from transformers import AutoModelForTokenClassification
 from surefoot.errors import ModelError, TraceError, UsageError
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import DiscriminativeModel
-from surefoot.models.render import Rendered, render
+from surefoot.models.render import Rendered, Renderer, fits, render, text_of, too_long
 from surefoot.policies.checkpoints import first_few, read_weights
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.training.scratch import Shape, fresh_config
@@ -112,9 +112,13 @@ def train_reward_model(
     if not any(t is not None for row in targets for t in row):
         raise UsageError("no step carries a label, so there is nothing to learn")
     scorer = DiscriminativeModel(model, tokenizer, contract, name=out.resolve().name)
+    rendered = [own for (own,) in render(list(map(text_of, traces)), contract, scorer.renderer)]
+    for trace, one in zip(traces, rendered, strict=True):
+        if not fits([one], contract.max_tokens):
+            raise too_long(text_of(trace), [one], contract.max_tokens)
     rows = [
         {"input_ids": one.ids, "marks": _marks(one, row, rule.whole_steps)}
-        for one, row in zip(render(traces, contract, tokenizer), targets, strict=True)
+        for one, row in zip(rendered, targets, strict=True)
         if any(t is not None for t in row)
     ]
     scratch = scratch_of(out)
@@ -122,6 +126,16 @@ def train_reward_model(
     scorer.save(out)
     shutil.rmtree(scratch, ignore_errors=True)
     return history
+
+
+def short_enough(traces: Sequence[Trace], contract: Contract, tokenizer: Any) -> list[Trace]:
+    """The traces that are not longer than the contract allows."""
+    rendered = render(list(map(text_of, traces)), contract, Renderer(contract.template, tokenizer))
+    return [
+        trace
+        for trace, rows in zip(traces, rendered, strict=True)
+        if fits(rows, contract.max_tokens)
+    ]
 
 
 def scorer_on(base: Path, *, seed: int) -> Any:

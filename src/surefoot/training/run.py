@@ -9,15 +9,15 @@ from typing import Any
 
 from transformers.utils import logging
 
-from surefoot.errors import ModelError, UsageError
+from surefoot.errors import UsageError
 from surefoot.models.contract import Contract
-from surefoot.policies.checkpoints import read_tokenizer
-from surefoot.traces.layout import Layout
+from surefoot.policies.checkpoints import tokenizer_for
 from surefoot.traces.types import Trace
 from surefoot.training.reward import (
     LabelRule,
     fresh_scorer,
     scorer_on,
+    short_enough,
     targets_of,
     train_reward_model,
 )
@@ -66,13 +66,13 @@ def train_on(
     logging.disable_progress_bar()
     model, tokenizer = _start(traces, plan)
     outcome = plan.rule.target == "outcome"
-    contract = Contract.for_tokenizer(
+    contract = Contract.for_layout(
         tokenizer,
         meaning="value" if outcome else "step-correct",
         aggregate="last" if outcome else "min",
         max_tokens=min(plan.shape.max_positions, model.config.max_position_embeddings),
     )
-    short = _short_enough(traces, contract.layout, tokenizer, contract.max_tokens)
+    short = short_enough(traces, contract, tokenizer)
     if not short:
         raise UsageError(
             f"no trace fits into {contract.max_tokens} tokens; raise max_tokens, or take a base "
@@ -103,13 +103,8 @@ def _start(traces: Sequence[Trace], plan: Plan) -> tuple[Any, Any]:
     """The model to train and its tokenizer."""
     seed = plan.config.seed
     if plan.base is not None:
-        model, tokenizer = scorer_on(plan.base, seed=seed), read_tokenizer(plan.base)
-        if len(tokenizer) > (known := model.get_input_embeddings().num_embeddings):
-            raise ModelError(
-                f"{plan.base}: the tokenizer knows {len(tokenizer)} tokens, the model {known}; "
-                "put the model's own tokenizer there"
-            )
-        return model, tokenizer
+        model = scorer_on(plan.base, seed=seed)
+        return model, tokenizer_for(plan.base, model)
     tokenizer = fresh_tokenizer(_texts(traces), plan.shape.vocab_size)
     return fresh_scorer(tokenizer, plan.shape, seed=seed), tokenizer
 
@@ -118,10 +113,3 @@ def _texts(traces: Sequence[Trace]) -> Iterator[str]:
     for trace in traces:
         yield trace.problem
         yield from trace.texts
-
-
-def _short_enough(
-    traces: Sequence[Trace], layout: Layout, tokenizer: Any, max_tokens: int
-) -> list[Trace]:
-    encoded = layout.encode([(t.problem, t.texts) for t in traces], tokenizer)
-    return [t for t, one in zip(traces, encoded, strict=True) if len(one.ids) <= max_tokens]

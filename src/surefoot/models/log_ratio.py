@@ -1,0 +1,127 @@
+"""Step rewards of a model that was only told which answers are right: log-ratios with a reference.
+
+A language model trained as an outcome reward model in the form r = c log p(y) / p_ref(y) scores
+every prefix as well (Yuan et al. 2024, arXiv:2412.01981, proposition 3.1: the exponential average
+of r over the continuations of a prefix). So the number at a step is
+
+    c * sum over tokens t up to the step of [ log p(y_t | y_<t) - log p_ref(y_t | y_<t) ],
+
+counted from the last token of the prompt on, as the published code does. It is not a probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surefoot.errors import ContractError
+from surefoot.models.base import BatchScorer
+from surefoot.models.contract import Contract
+from surefoot.models.discriminative import check_room
+from surefoot.models.engine import Engine
+from surefoot.models.heads import check_logits, token_log_probs, tokens_head
+from surefoot.models.render import (
+    Rendered,
+    Renderer,
+    check_tokenizer,
+    fits,
+    render,
+    text_of,
+    too_long,
+)
+from surefoot.traces.types import StepScores, Trace
+
+GROUP_TOKENS = 8192
+"""Rendered tokens of the traces that are computed together: the states of all are wanted."""
+
+
+class LogRatioModel(BatchScorer):
+    """Two causal language models with one tokenizer, and a contract.
+
+    Raises:
+        ContractError: models, tokenizer and contract do not fit each other.
+    """
+
+    def __init__(
+        self, model: Any, reference: Any, tokenizer: Any, contract: Contract, *, name: str
+    ) -> None:
+        if contract.reading.head != "token-log-ratio" or contract.template.past is not None:
+            raise ContractError(
+                "a log-ratio is read with the head token-log-ratio, in one row for each trace"
+            )
+        sizes = [one.get_input_embeddings().num_embeddings for one in (model, reference)]
+        if min(sizes) < len(tokenizer):
+            raise ContractError(
+                f"the models know {sizes[0]} and {sizes[1]} tokens, the tokenizer "
+                f"{len(tokenizer)}; a log-ratio needs models of one tokenizer"
+            )
+        self.renderer = Renderer(contract.template, tokenizer)
+        check_tokenizer(contract, self.renderer)
+        self.contract = contract
+        self.tokenizer = tokenizer
+        self.name = name
+        self.models = tuple(one.eval() for one in (model, reference))
+        for one in self.models:
+            check_room(contract, one)
+            check_logits(one, tokens_head(contract.reading, one, range(8)), range(8))
+        self.engines = tuple(Engine(one.base_model) for one in self.models)
+
+    def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
+        """The scores of each trace."""
+        texts = [text_of(trace) for trace in traces]
+        rows = [own for (own,) in render(texts, self.contract, self.renderer)]
+        for text, row in zip(texts, rows, strict=True):
+            if not fits([row], self.contract.max_tokens):
+                raise too_long(text, [row], self.contract.max_tokens)
+        scores: list[StepScores] = []
+        group: list[Rendered] = []
+        for row in rows:
+            if group and sum(len(one.ids) for one in [*group, row]) > GROUP_TOKENS:
+                scores += self._score(group)
+                group = []
+            group.append(row)
+        return scores + self._score(group)
+
+    @torch.no_grad()
+    def _score(self, rows: Sequence[Rendered]) -> list[StepScores]:
+        if not rows:
+            return []
+        ours, theirs = (
+            self._log_probs(rows, engine, model)
+            for engine, model in zip(self.engines, self.models, strict=True)
+        )
+        scores = []
+        for row, one, other in zip(rows, ours, theirs, strict=True):
+            sums = self.contract.reading.coefficient * (one - other).double().cumsum(0)
+            begin, last = _first_counted(row), len(row.ids) - 1
+            shift = self.contract.reading.shift
+            values = [float(sums[min(slot + shift, last) - begin]) for slot in row.slots]
+            scores.append(
+                StepScores(
+                    tuple(values),
+                    self.name,
+                    kind=self.contract.kind,
+                    default_aggregate=self.contract.aggregate,
+                    threshold=self.contract.threshold,
+                )
+            )
+        return scores
+
+    def _log_probs(self, rows: Sequence[Rendered], engine: Engine, model: Any) -> list[Tensor]:
+        """The log-probabilities of the tokens of each row that count."""
+        wanted = [(row.ids, range(_first_counted(row) - 1, len(row.ids) - 1)) for row in rows]
+        found = engine.states(wanted)
+        return [
+            token_log_probs(
+                model, states, torch.tensor(row.ids[_first_counted(row) :], device=states.device)
+            )
+            for row, states in zip(rows, found, strict=True)
+        ]
+
+
+def _first_counted(row: Rendered) -> int:
+    """The last token of the prompt; the second of the row where there is hardly a prompt."""
+    return max(1, row.start - 1)
