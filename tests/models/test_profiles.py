@@ -238,6 +238,14 @@ def test_the_contract_on_the_page_works(page, tmp_path):
     assert row.slots == [i for i, one in enumerate(row.ids) if one == tag]
 
 
+def test_python_on_the_page_writes_the_same_contract(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "step-judge").mkdir()
+    exec(page.split("```python")[2].split("```")[0])
+    written = json.loads((tmp_path / "step-judge" / "contract.json").read_text(encoding="utf-8"))
+    assert written == json.loads(page.split("```json")[1].split("```")[0])
+
+
 def test_the_profile_on_the_page_is_one(page):
     block = page.split("```json")[2].split("```")[0]
     assert parse_profile("step-judge", block).models == ("acme/step-judge",)
