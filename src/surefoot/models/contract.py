@@ -131,7 +131,7 @@ class Contract:
     """A longer trace is refused or scored in windows, as the user chooses; it is never cut."""
     pinned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Token ids of some texts, so that another tokenizer is noticed; special tokens count as such.
-    """
+    No ids mean that the text must be one token, whichever it is."""
     probe: str | None = None
     """A hash of the ids of a long text of every kind (`render.probe_of`), None where not known."""
 
@@ -174,9 +174,11 @@ class Contract:
         """What its scores are called."""
         if self.reading.link == "log-ratio":
             return "log-ratio"
-        if self.meaning in ("value", "progress"):
-            return "value" if self.meaning == "value" else "progress"
-        return "probability" if self.is_bounded else "reward"
+        if self.meaning == "progress":
+            return "progress"
+        if not self.is_bounded:
+            return "reward"
+        return "value" if self.meaning == "value" else "probability"
 
     @classmethod
     def for_layout(cls, tokenizer: Any, layout: Layout | None = None, **rest: Any) -> Contract:

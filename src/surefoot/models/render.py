@@ -141,7 +141,13 @@ def check_tokenizer(contract: Contract, renderer: Renderer) -> None:
         ContractError: naming both sides of the mismatch.
     """
     for text, ids in contract.pinned.items():
-        if (found := renderer.ids_of(text)) != list(ids):
+        found = renderer.ids_of(text)
+        if not ids and len(found) != 1:
+            raise ContractError(
+                f"the tokenizer writes {text!r} as {found}, the contract says that it is one "
+                "token; use the tokenizer that belongs to the model"
+            )
+        if ids and found != list(ids):
             raise ContractError(
                 f"the tokenizer writes {text!r} as {found}, the contract says {list(ids)}; use the "
                 "tokenizer that belongs to the model"
