@@ -120,7 +120,9 @@ def test_a_server_writes_and_chooses_as_the_same_model_here(local, way):
     odds = local.choose(requests, choices)
     with serve(Protocol(local)) as server:
         options = {"tokenizer": local.tokenizer} if way == "token ids" else {"goes_on": True}
-        writer = ServerWriter(server.url + "/v1/", "m", num_logprobs=320, **options)
+        writer = ServerWriter(
+            server.url + "/v1/", "m", num_logprobs=len(local.tokenizer), **options
+        )
         assert writer.write(requests, 2, seed=0, sampling=sampling) == written
         found = writer.choose(requests, choices)
         paths = {one.path for one in server.requests}
