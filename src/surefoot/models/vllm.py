@@ -45,8 +45,9 @@ TOKEN_VARIABLE = "VLLM_API_KEY"
 _MOST_TRACES = 256
 _PROBE = Trace(
     "Start with 1 and add 1 to it, again and again, until the sum is 9.",
-    [f"{k} + 1 = {k + 1}, and that is not the end of it." for k in range(1, 9)],
+    [f"{k} + 1 = {k + 1}" for k in range(1, 9)],
 )
+"""Long enough to fill a block of a prefix cache; its steps end in different tokens."""
 
 
 class VllmModel(BatchScorer):
