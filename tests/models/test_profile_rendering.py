@@ -4,12 +4,15 @@ For each one the published rule is worked out anew, on whole texts and by search
 their ids, as the authors do; the tokenizers are small ones of the published kinds.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from published_tokenizers import llama2, llama3, qwen
 from surefoot.errors import ContractError
 from surefoot.models.profiles import profiles
 from surefoot.models.render import Renderer, Text, check_tokenizer
+from surefoot.models.template import Template
 
 PROBLEM = "If x + 3 = 10, find x. (Write {slot} for \\boxed{}.)"
 STEPS = [
@@ -362,7 +365,21 @@ def test_tags_in_the_text_of_a_user_stay_text(name):
     assert count == [sum(one in special for one in ids) for ids, _ in plain_rows]
 
 
-@pytest.mark.parametrize("name", [n for n in STEPWISE if profiles()[n].contract.pinned])
+def pins(name):
+    return profiles()[name].contract.pinned
+
+
+@pytest.mark.parametrize("name", [n for n in STEPWISE if () in pins(n).values()])
+def test_a_tokenizer_without_the_tag_is_refused(name):
+    contract = profiles()[name].contract
+    check_tokenizer(contract, Renderer(contract.template, PUBLISHED[name][0]()))
+    tag = next(text for text, ids in contract.pinned.items() if not ids)
+    plain_text = replace(contract, template=Template(), pinned={tag + tag: ()})
+    with pytest.raises(ContractError, match="the contract says that it is one token"):
+        check_tokenizer(plain_text, Renderer(Template(), PUBLISHED[name][0]()))
+
+
+@pytest.mark.parametrize("name", [n for n in STEPWISE if any(pins(n).values())])
 def test_a_tokenizer_with_other_ids_is_refused(name):
     contract = profiles()[name].contract
     renderer = Renderer(contract.template, PUBLISHED[name][0]())
