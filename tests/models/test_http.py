@@ -231,6 +231,16 @@ def test_a_failure_keeps_the_rest_from_being_sent():
         assert max(Counter(request.body for request in there.requests).values()) == 1
 
 
+def test_who_stops_reading_stops_the_sending():
+    with serve(lambda request: Reply(request.body, after_s=0.01)) as there:
+        server = Server(there.url, patience=QUICK, num_connections=2)
+        answers = server.post("/x", [str(i) for i in range(200)])
+        assert next(answers) == 0
+        answers.close()
+        time.sleep(0.2)
+        assert len(there.requests) < 20
+
+
 def test_a_failure_ends_the_pauses_of_the_others():
     def answer(request):
         return Reply("broken", 500, after_s=0.2) if request.body == 0 else Reply("busy", 503)

@@ -176,6 +176,23 @@ def test_a_score_before_an_answer(classifier, small_tokenizer):
         assert one.score(traces) == other.score(traces)
 
 
+def test_a_shift_reads_another_token(classifier, small_tokenizer):
+    (end,) = small_tokenizer.encode("\n", add_special_tokens=False)
+    shifted = contract(Template(prompt="{problem}\n", step="{step}" + TAG + "{slot}\n"), shift=1)
+    at_end = contract(Template(prompt="{problem}\n", step="{step}" + TAG + "\n{slot}"))
+    behind = contract(
+        Template(prompt="{problem}\n", step="{step}" + TAG + "\n{cut}{n}{slot}{cut}"), shift=-1
+    )
+    few = [trace for trace in TRACES if len(trace.steps) < 10]
+    with serve(served(classifier)) as whole, serve(served(classifier, tag=end)) as step:
+        plain = connect(whole, at_end, small_tokenizer, pooling="all").score(few)
+        for where, pooling in ((whole, "all"), (step, "step")):
+            assert connect(where, shifted, small_tokenizer, pooling=pooling).score(few) == plain
+        first = [one.values[0] for one in plain]
+        back = connect(step, behind, small_tokenizer).score(few)
+        assert [one.values[0] for one in back] == first
+
+
 def test_three_classes_and_a_difference(small_model, small_tokenizer):
     model = small_model("qwen2", "scorer", num_labels=3)
     three = contract(classes=3, good=(1, 2))
