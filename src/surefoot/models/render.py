@@ -51,6 +51,10 @@ class Span(NamedTuple):
     text: str
     begin: int
     end: int
+    step: int | None = None
+    """The step that it was written for; None before the first and behind the last."""
+    is_joined: bool = False
+    """Whether the token before it holds the first of its characters too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Rendered:
     token after the prompt.
 
     `steps` names the step of each slot, `merged` the slots whose token reaches into the text behind
-    it, and `spans` what stands where, if asked for.
+    it. If asked for, `empty` names the steps that leave no token, `spans` says what stands where,
+    and `texts` which characters each token adds.
     """
 
     ids: list[int]
@@ -67,7 +72,9 @@ class Rendered:
     start: int
     steps: tuple[int, ...]
     merged: tuple[int, ...] = ()
+    empty: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 class Item(NamedTuple):
@@ -189,7 +196,10 @@ class Renderer:
         Args:
             texts: What to write.
             signs: Write the second pass, with these tokens; one sequence for each row, in order.
-            explain: Record the spans too.
+            explain: Record spans and texts too, and which steps leave no token.
+
+        Raises:
+            UnscorableError: a step leaves no token, and `explain` was not asked for.
         """
         drafts: list[list[_Draft]] = []
         some_signs = None if signs is None else iter(signs)
@@ -277,7 +287,8 @@ class _Draft:
         self.slots: list[tuple[_Mark, _Mark, int]] = []
         """Where a score is read, where its step begins, and which step that is."""
         self.start: _Mark | None = None
-        self.stretches: list[tuple[str, str, _Mark, _Mark]] = []
+        self.step: int | None = None
+        self.stretches: list[tuple[str, str, int | None, _Mark, _Mark]] = []
         self._pieces: list[_Run | _Token | _Mark] = []
 
     def write(self, text: Text, row: range, signs: Sequence[str] | None) -> None:
@@ -287,6 +298,7 @@ class _Draft:
         self._fill(template.prompt, text)
         self.start = self._mark()
         for k in range(row.stop):
+            self.step = k
             if k:
                 self._fill(template.between, text)
             if k not in row and template.past is not None:
@@ -296,6 +308,7 @@ class _Draft:
             else:
                 self._fill(template.second, text, k, signs)
         self.slots = [slot for slot in self.slots if slot[2] in row]
+        self.step = None
         self._fill(template.end, text)
 
     def _fill(self, source: str, text: Text, step: int = 0, signs: Sequence[str] = ()) -> None:
@@ -339,7 +352,7 @@ class _Draft:
         self.laid.append(piece)
         if begin is not None:
             text = piece if isinstance(piece, str) else piece.text
-            self.stretches.append((kind, text, begin, self._mark()))
+            self.stretches.append((kind, text, self.step, begin, self._mark()))
 
     def _clean(self, text: str) -> str:
         template = self.renderer.template
@@ -380,9 +393,11 @@ class _Draft:
     def rendered(self, encodings: Mapping[tuple[bool, str], Encoding]) -> Rendered:
         """Ids and slots, from what the tokenizer made of the runs."""
         ids: list[int] = []
+        texts: list[str] = []
         for piece in self._pieces:
             if isinstance(piece, _Token):
                 ids.append(piece.id)
+                texts.append(piece.text)
             elif isinstance(piece, _Mark):
                 piece.position = len(ids)
             else:
@@ -392,18 +407,25 @@ class _Draft:
                     mark.position = len(ids) + before
                 if encoding is not None:
                     ids += encoding.ids
-        for mark, begin, step in self.slots:
-            if mark.position <= begin.position:
-                raise UnscorableError(
-                    f"the tokenizer writes step {step} with no token, so there is none to score"
-                )
+                    if self.explain:
+                        texts += _added_texts(encoding, piece.text)
+        empty = [step for mark, begin, step in self.slots if mark.position <= begin.position]
+        if empty and not self.explain:
+            raise UnscorableError(
+                f"the tokenizer writes step {empty[0]} with no token, so there is none to score"
+            )
         return Rendered(
             ids,
             [mark.position - 1 for mark, _, _ in self.slots],
             self.start.position if self.start else 0,
             tuple(step for _, _, step in self.slots),
             tuple(i for i, (mark, _, _) in enumerate(self.slots) if mark.is_inside),
-            tuple(Span(kind, text, b.position, e.position) for kind, text, b, e in self.stretches),
+            tuple(empty),
+            tuple(
+                Span(kind, text, begin.position, end.position, step, begin.is_inside)
+                for kind, text, step, begin, end in self.stretches
+            ),
+            tuple(texts) if self.explain else (),
         )
 
 
@@ -415,6 +437,15 @@ def _tokens_before(encoding: Encoding | None, character: int, text: str) -> tupl
         return len(encoding.ids), False
     before = bisect_left(encoding.offsets, (character,))
     return before, before > 0 and encoding.offsets[before - 1][1] > character
+
+
+def _added_texts(encoding: Encoding, text: str) -> list[str]:
+    """The characters of a run that each of its tokens adds to those before it."""
+    found, done = [], 0
+    for begin, end in encoding.offsets:
+        found.append(text[max(begin, done) : end])
+        done = max(done, end)
+    return found
 
 
 def _plain_encoders(tokenizer: Any) -> tuple[Tokenizer, Tokenizer]:
