@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -333,3 +335,18 @@ def test_a_session_scores_what_a_search_grows():
 def test_bounds_must_leave_room():
     with serve(answering(StepLength())) as there, pytest.raises(UsageError, match="at least 1"):
         connect(there, max_traces=0)
+
+
+def test_the_protocol_page_is_true():
+    """The page's own answers to the page's own requests, read by the client."""
+    page = Path(__file__).parents[2].joinpath("docs", "remote.md").read_text()
+    info, request, answer = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    right, unscored = map(trace_from_row, request["traces"])
+    replies = {"/model": info, "/score": answer}
+    with serve(lambda request: replies[request.path]) as there:
+        remote = connect(there)
+        with pytest.raises(UnscorableError, match=f"trace {unscored.id}: 1,200 tokens"):
+            remote.score([right, unscored])
+        assert there.requests[-1].body == request
+        replies["/score"] = {**answer, "scores": answer["scores"][:1]}
+        assert remote.score(right) == StepScores((0.9, 0.2), "my-prm", log_odds=(2.2, -1.4))

@@ -8,6 +8,7 @@ import torch
 from json_server import Reply, serve
 from surefoot.errors import ContractError, ModelError, UnscorableError, UsageError
 from surefoot.models.contract import Contract, Reading
+from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.http import Patience, Server
 from surefoot.models.template import Template
 from surefoot.models.vllm import VllmModel, served_model
@@ -147,6 +148,14 @@ def test_scores_are_those_of_a_plain_forward(classifier, small_tokenizer, number
         assert scores.values == pytest.approx(torch.tensor(odds).sigmoid().tolist(), abs=1e-5)
         assert (scores.model, scores.kind, scores.threshold) == ("m", "probability", 0.5)
     assert len({value for scores in found for value in scores.values}) == 22
+
+
+def test_scores_are_as_the_checkpoint_itself_gives_them(classifier, small_tokenizer):
+    at_home = DiscriminativeModel(classifier, small_tokenizer, contract(), name="home")
+    known = [one.with_scores(at_home.score(one)) for one in TRACES]
+    with serve(served(classifier)) as there:
+        remote = connect(there, contract(), small_tokenizer, pooling="all")
+        remote.prove(known, tolerance=1e-5)
 
 
 def test_two_tokens_of_a_language_model(language_model, small_tokenizer):
