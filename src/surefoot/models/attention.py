@@ -13,9 +13,9 @@ FlashAttention, arXiv:2205.14135, and FlashDecoding). The second is faster for l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,10 @@ from transformers import AttentionInterface
 from surefoot.models.tree import Node
 
 NAME = "surefoot_tree"
+
+BLOCK = 64
+"""Queries of one masked call: no call sees keys behind its last query, which saves up to half of
+the work on a node's own tokens."""
 
 LONG_PREFIX = 500
 LONG_NODE = 700
@@ -118,22 +122,19 @@ def tree_attention(
             _merged(queries, keys, values, prefix, wanted, scale, out)
             continue
         for segment in wanted:
-            places = segment.marked if only_marked else None
             own = slice(segment.begin, segment.end)
             seen = keys[:, own], values[:, own]
             if prefix is not None:
                 cut = _seen_prefix(prefix, sliding_window)
                 seen = torch.cat([cut[0], seen[0]], 1), torch.cat([cut[1], seen[1]], 1)
-            mask = _mask(plan, seen[0].shape[1], segment.end - segment.begin, sliding_window)
-            asking = queries[:, own]
-            if places is not None:
-                chosen = torch.tensor(places, device=queries.device)
-                asking, mask = asking[:, chosen], mask[chosen]
-            answer = _masked(asking, *seen, mask, scale, softcap, s_aux)
-            if places is None:
-                out[own] = answer.transpose(0, 1)
-            else:
-                out[chosen + segment.begin] = answer.transpose(0, 1)
+            ask = _Asker(*seen, scale, softcap, s_aux)
+            if only_marked:
+                rows = torch.tensor(segment.marked, device=queries.device)
+                mask = _mask(rows + seen[0].shape[1] - (own.stop - own.start), sliding_window)
+                out[rows + segment.begin] = ask(queries[:, rows + segment.begin], mask)
+                continue
+            for begin, end, mask in _blocks(plan, seen[0].shape[1], segment, sliding_window):
+                out[begin:end] = ask(queries[:, begin:end], mask)
     return out[None], None
 
 
@@ -170,57 +171,74 @@ def _seen_prefix(prefix: tuple[Tensor, Tensor], window: int | None) -> tuple[Ten
     return prefix[0][:, first:], prefix[1][:, first:]
 
 
-def _mask(plan: Plan, seen: int, own: int, window: int | None) -> Tensor:
-    """Which of the `seen` tokens each of the last `own` ones sees, shape (own, seen)."""
-    mask = plan.masks.get((seen, own, window))
-    if mask is None:
-        asks = torch.arange(seen - own, seen, device=plan.rows.device)[:, None]
-        distance = asks - torch.arange(seen, device=plan.rows.device)
-        mask = distance >= 0
-        if window is not None:
-            mask &= distance < window
-        plan.masks[seen, own, window] = mask
-    return mask
+def _blocks(
+    plan: Plan, seen: int, segment: Segment, window: int | None
+) -> Iterator[tuple[int, int, Tensor]]:
+    """The rows of a node in blocks, each with the mask of the keys up to its last."""
+    before = seen - (segment.end - segment.begin)
+    for begin in range(segment.begin, segment.end, BLOCK):
+        end = min(begin + BLOCK, segment.end)
+        first, last = (row - segment.begin + before for row in (begin, end))
+        mask = plan.masks.get((first, last, window))
+        if mask is None:
+            mask = _mask(torch.arange(first, last, device=plan.rows.device), window)
+            plan.masks[first, last, window] = mask
+        yield begin, end, mask
 
 
-def _masked(
-    queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    mask: Tensor,
-    scale: float,
-    softcap: float | None,
-    sinks: Tensor | None,
-) -> Tensor:
-    """One node: queries (H, L, D), keys and values (KV, K, D), mask (L, K) give (H, L, D).
+def _mask(places: Tensor, window: int | None) -> Tensor:
+    """0 for each key that a query at one of the places sees, minus infinity for the others, shape
+    (L, K); K is as far as the last place sees."""
+    distance = places[:, None] - torch.arange(int(places[-1]) + 1, device=places.device)
+    hidden = distance < 0
+    if window is not None:
+        hidden |= distance >= window
+    return torch.zeros(hidden.shape, device=places.device).masked_fill_(hidden, float("-inf"))
+
+
+class _Asker(NamedTuple):
+    """Keys (KV, K, D) and values (KV, K, D) of one node and all before it, and how they are asked.
 
     The heads that share a key are laid behind each other as further queries, so nothing is
     repeated.
     """
-    num_heads, length, width = queries.shape
-    folded = queries.reshape(keys.shape[0], -1, width)
-    group = num_heads // keys.shape[0]
-    if softcap is None and sinks is None:
-        answer = scaled_dot_product_attention(
-            folded[None],
-            keys[None],
-            values[None],
-            attn_mask=mask.repeat(group, 1) if group > 1 else mask,
-            scale=scale,
-        )[0]
-        return answer.reshape(num_heads, length, -1)
-    logits = (folded @ keys.transpose(1, 2)).view(num_heads, length, -1).float() * scale
-    if softcap is not None:
-        logits = softcap * torch.tanh(logits / softcap)
-    logits = logits.masked_fill(~mask, float("-inf"))
-    if sinks is not None:
-        sink = sinks.float().view(-1, 1, 1).expand(-1, length, 1)
-        logits = torch.cat([logits, sink], -1)
-    weights = torch.softmax(logits, -1)
-    weights = (
-        weights[..., : mask.shape[1]].to(values.dtype).reshape(keys.shape[0], -1, mask.shape[1])
-    )
-    return (weights @ values).reshape(num_heads, length, -1)
+
+    keys: Tensor
+    values: Tensor
+    scale: float
+    softcap: float | None
+    sinks: Tensor | None
+
+    def __call__(self, queries: Tensor, mask: Tensor) -> Tensor:
+        """Queries (H, L, D) and a mask (L, K) of the first K keys give (L, H, D)."""
+        num_heads, length, width = queries.shape
+        seen = mask.shape[1]
+        keys, values = self.keys[:, :seen], self.values[:, :seen]
+        group = num_heads // keys.shape[0]
+        folded = queries.reshape(keys.shape[0], group * length, width)
+        mask = mask.expand(group, length, seen).reshape(group * length, seen)
+        if self.softcap is None and self.sinks is None:
+            answer = scaled_dot_product_attention(
+                folded[None],
+                keys[None],
+                values[None],
+                attn_mask=mask.to(queries.dtype),
+                scale=self.scale,
+            )[0]
+        else:
+            logits = (folded @ keys.transpose(1, 2)).float() * self.scale
+            if self.softcap is not None:
+                logits = self.softcap * torch.tanh(logits / self.softcap)
+            answer = self._weights(logits + mask, group).to(values.dtype) @ values
+        return answer.reshape(num_heads, length, -1).transpose(0, 1)
+
+    def _weights(self, logits: Tensor, group: int) -> Tensor:
+        """The softmax of logits (KV, group x L, K); a sink takes its share and gives nothing."""
+        if self.sinks is None:
+            return torch.softmax(logits, -1)
+        sinks = self.sinks.float().view(logits.shape[0], group, 1)
+        sinks = sinks.repeat_interleave(logits.shape[1] // group, 1)
+        return torch.softmax(torch.cat([logits, sinks], -1), -1)[..., :-1]
 
 
 def _merged(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from surefoot.errors import ContractError, ModelError, UsageError
 from surefoot.models.base import RewardModel
 from surefoot.models.contract import CONTRACT_FILE, Contract
+from surefoot.models.servers import connect, generative, is_address
 
 if TYPE_CHECKING:
     from surefoot.models.loading import Place
@@ -59,6 +60,7 @@ def load(
     separator: str | None = None,
     base: str | Path | None = None,
     reference: str | Path | None = None,
+    tokenizer: str | Path | None = None,
     revision: str | None = None,
     device: str | None = None,
     dtype: str = "float32",
@@ -70,12 +72,14 @@ def load(
 
     Args:
         source: A built-in (`arithmetic`, `length`, `random`), a checkpoint folder, a hub id, or the
-            URL of a server. A folder may hold a whole model or a LoRA adapter.
+            address of a server (`models.servers` lists the kinds). A folder may hold a whole model
+            or a LoRA adapter.
         profile: Read it as this published family (`surefoot models` lists them).
         contract: Read it by this contract: an object, or the folder of a `contract.json`.
         separator: What the training put behind every step, for a checkpoint of TRL's PRMTrainer.
         base: The model that an adapter belongs to, if not the one that its configuration names.
         reference: The model that a log-ratio is taken against, if not the published one.
+        tokenizer: The folder of the tokenizer of a model behind a server.
         revision: Of a hub repository: a branch, tag or commit.
         device: Such as `cpu` or `cuda`; the first GPU if there is one.
         dtype: `float32`, or `bfloat16` for the matrix products; heads stay in float32.
@@ -86,24 +90,30 @@ def load(
         ContractError: how its scores are read is not known, or model and contract do not fit.
         UsageError: an option is not one of its choices, or means nothing for this model.
     """
+    if dtype not in ("float32", "bfloat16"):
+        raise UsageError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
+    if long not in ("error", "windows"):
+        raise UsageError(f"long is {long!r}; it must be error or windows")
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source]()
-    if isinstance(source, str) and re.match(r"(vllm:)?https?://", source):
-        return _server(source)
-    known = _profile(source, profile)
-    folder = folder_of(
-        source, revision=revision, pickled=known is not None and known.weights == "bin"
+    known = _profile(source, profile if profile or separator is None else "trl")
+    given = (
+        contract if contract is None or isinstance(contract, Contract) else Contract.load(contract)
     )
+    if isinstance(source, str) and is_address(source):
+        own = None if tokenizer is None else folder_of(tokenizer)
+        return connect(source, profile=known, contract=given, tokenizer=own)
+    folder = folder_of(source, revision=revision, pickled=bool(known and known.weights == "bin"))
     from surefoot.models import loading
 
-    has_adapter, is_whole = ((folder / f).is_file() for f in (loading.ADAPTER_FILE, "config.json"))
-    if not (has_adapter or is_whole):
+    is_whole = (folder / "config.json").is_file()
+    if not is_whole and not (folder / loading.ADAPTER_FILE).is_file():
         raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
     known = known or _recognised(folder)
-    place = _place(device, dtype)
-    if known is not None and known.scorer == "generative" and contract is None:
-        return _generative(folder, known)
-    agreed = _contract(folder, contract, known, profile, separator)
+    place = loading.Place(device=device or _best_device(), bfloat16=dtype == "bfloat16")
+    if known is not None and known.critic is not None and given is None:
+        return generative(_writer(folder, place), known)
+    agreed = given or _contract(folder, known, asked=profile is not None, separator=separator)
     origin = loading.Source(
         folder=folder,
         name=folder.resolve().name if Path(source).is_dir() else str(source),
@@ -111,10 +121,10 @@ def load(
         ignored=known.ignored if known else (),
         pickled=bool(known and known.weights == "bin"),
         extra=known.extra if known else None,
-        base=_base(folder, base, known) if has_adapter and not is_whole else None,
+        base=None if is_whole else _base(folder, base, known),
     )
     if agreed.reading.head != "token-log-ratio":
-        return loading.load_steps(origin, place, _long(long))
+        return loading.load_steps(origin, place, "error" if long == "error" else "windows")
     other = reference or (known.reference if known else None)
     if other is None:
         raise UsageError("a log-ratio needs the model it is taken against: give reference")
@@ -149,14 +159,14 @@ def folder_of(source: str | Path, *, revision: str | None = None, pickled: bool 
         ) from None
 
 
-def _server(source: str) -> RewardModel:
-    from surefoot.models.remote import RemoteModel
+def _writer(folder: Path, place: Place) -> Any:
+    from transformers import AutoModelForCausalLM
 
-    return RemoteModel(source)
+    from surefoot.policies.checkpoints import read_checkpoint
+    from surefoot.policies.local_writer import LocalWriter
 
-
-def _generative(folder: Path, known: Profile) -> RewardModel:
-    raise UsageError(f"{folder}: {known.name}")
+    model, tokenizer = read_checkpoint(folder, AutoModelForCausalLM, dtype=place.dtype)
+    return LocalWriter(model.to(place.device), tokenizer, name=folder.resolve().name)
 
 
 def _profile(source: str | Path, name: str | None) -> Profile | None:
@@ -183,23 +193,16 @@ def _recognised(folder: Path) -> Profile | None:
 
 
 def _contract(
-    folder: Path,
-    given: Contract | str | Path | None,
-    known: Profile | None,
-    asked: str | None,
-    separator: str | None,
+    folder: Path, known: Profile | None, *, asked: bool, separator: str | None
 ) -> Contract:
-    if isinstance(given, Contract):
-        return given
-    if given is not None:
-        return Contract.load(given)
-    if asked is None and (folder / CONTRACT_FILE).is_file():
+    """The contract beside a model, or that of its family."""
+    if not asked and separator is None and (folder / CONTRACT_FILE).is_file():
         return Contract.load(folder)
     if known is None or known.contract is None:
         raise ContractError(
-            f"{folder} has no {CONTRACT_FILE} and is of no published family that its files tell "
-            "of, so how its scores are read is not known; name one of `surefoot models` as its "
-            f"profile, or write a {CONTRACT_FILE} (docs/models.md shows how)"
+            f"{folder} has no {CONTRACT_FILE}, and {_families(folder)}; name one of "
+            "`surefoot models` as its profile (for a checkpoint of TRL's PRMTrainer the separator "
+            f"is enough), or write a {CONTRACT_FILE} (docs/models.md shows how)"
         )
     found = known.contract
     if separator is not None:
@@ -208,6 +211,22 @@ def _contract(
         step = found.template.step.replace("\n", separator)
         found = replace(found, template=replace(found.template, step=step), pinned={})
     return _with_room(found, folder)
+
+
+def _families(folder: Path) -> str:
+    """What the files of a folder tell of its family."""
+    from surefoot.models.loading import read_json, tensor_names
+    from surefoot.models.profiles import candidates
+
+    file = folder / "config.json"
+    names = (
+        [one.name for one in candidates(read_json(file), tensor_names(folder))]
+        if file.is_file()
+        else []
+    )
+    if not names:
+        return "its files are those of no published family"
+    return f"its files may be those of {', '.join(names)}, which are read in different ways"
 
 
 def _with_room(contract: Contract, folder: Path) -> Contract:
@@ -235,18 +254,7 @@ def _base(folder: Path, given: str | Path | None, known: Profile | None) -> Path
         raise ModelError(f"{folder} is an adapter; its base: {error}; give base") from None
 
 
-def _place(device: str | None, dtype: str) -> Place:
+def _best_device() -> str:
     import torch
 
-    from surefoot.models.loading import Place
-
-    if dtype not in ("float32", "bfloat16"):
-        raise UsageError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Place(device=chosen, bfloat16=dtype == "bfloat16")
-
-
-def _long(value: str) -> Any:
-    if value not in ("error", "windows"):
-        raise UsageError(f"long is {value!r}; it must be error or windows")
-    return value
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -29,19 +29,22 @@ _BAD_FILES = (
 """What transformers raises for a checkpoint that it cannot make sense of."""
 
 
-def read_checkpoint(folder: Path, auto_class: Any) -> tuple[Any, Any]:
-    """The model, in fp32 on the CPU, and the tokenizer of a checkpoint folder.
+def read_checkpoint(
+    folder: Path, auto_class: Any, *, dtype: torch.dtype = torch.float32
+) -> tuple[Any, Any]:
+    """The model, on the CPU, and the tokenizer of a checkpoint folder.
 
     No code from the folder runs, nothing is fetched, and weights come from safetensors alone.
 
     Args:
         folder: Holds `config.json`, safetensors and the files of a tokenizer.
         auto_class: Such as `transformers.AutoModelForCausalLM`.
+        dtype: What the weights are read into.
 
     Raises:
         ModelError: the folder is not a checkpoint of this class, or its weights are not all there.
     """
-    model, missing, unexpected = read_weights(folder, auto_class)
+    model, missing, unexpected = read_weights(folder, auto_class, dtype=dtype)
     kind = type(model).__name__
     for names, what in (
         (missing, f"it lacks weights of a {kind}, which would be made up"),
