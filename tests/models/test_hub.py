@@ -18,7 +18,7 @@ def test_a_built_in_has_the_name_it_is_asked_for_by(name):
 
 
 def test_what_is_neither_is_told_what_there_is(tmp_path):
-    with pytest.raises(ModelError, match=r"neither a folder nor .*arithmetic, length, random"):
+    with pytest.raises(ModelError, match=r"neither a folder, nor .*arithmetic, length, random"):
         surefoot.load("arithmetics")
     with pytest.raises(ModelError, match="neither a folder"):
         surefoot.load(tmp_path / "none")
