@@ -27,8 +27,11 @@ from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel
 from surefoot.models.pruning import LastLayer
 from surefoot.models.tree import Node, TokenTree
 
-PACK_TOKENS = 1024
-"""Tokens of one forward pass; wide enough for the matrix products, small enough for the cache."""
+PACK_TOKENS = {"cpu": 640}
+"""Tokens of one forward pass, by kind of device: on a CPU wide enough for the matrix products and
+small enough for its caches (measured), elsewhere `MANY_TOKENS`."""
+
+MANY_TOKENS = 8192
 
 _PROBE_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.05}
 """Largest difference on the probe, relative to the largest state."""
@@ -48,12 +51,12 @@ class Engine:
 
     Args:
         body: A causal model without its head, such as `Qwen2Model`; its states have width H.
-        pack_tokens: Tokens of one forward pass.
+        pack_tokens: Tokens of one forward pass, where it is not to be the device's own number.
     """
 
-    def __init__(self, body: Any, *, pack_tokens: int = PACK_TOKENS) -> None:
+    def __init__(self, body: Any, *, pack_tokens: int | None = None) -> None:
         self.body = body
-        self.pack_tokens = pack_tokens
+        self.pack_tokens = pack_tokens or PACK_TOKENS.get(body.device.type, MANY_TOKENS)
         self.usage = Usage()
         self._lock = threading.Lock()
         self._last_layer = LastLayer(body)

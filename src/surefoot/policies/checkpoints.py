@@ -110,7 +110,7 @@ def read_weights(
 def _without_report() -> Iterator[None]:
     """Keep transformers from telling of weights that are missing or left over: what is wrong with
     them is said in an error of ours."""
-    logger = logging.getLogger("transformers.modeling_utils")
+    logger = logging.getLogger("transformers")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
