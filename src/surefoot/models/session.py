@@ -46,9 +46,7 @@ class TreeSession(Session):
         self._new: list[_Kept] = []
 
     def _score(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
-        texts = self._texts(prefixes)
-        rendered = render(texts, self.model.contract, self.model.renderer)
-        items = [Item(i, *one) for i, one in enumerate(zip(texts, rendered, strict=True))]
+        items = self._items(prefixes)
         rows = [row for item in items for row in item.rows]
         reads = self._read(rows)
         if self.model.contract.template.second is not None:
@@ -67,28 +65,31 @@ class TreeSession(Session):
             )
         return [self.model.signed(kept.reads) for kept in self._new]
 
-    def _texts(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[Text]:
+    def _items(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[Item]:
         """What is to be read: the new steps, or all where the old ones are cut into other tokens
         now that more stands behind them.
 
         Raises:
-            UnscorableError: a prefix is too long.
+            UnscorableError: a prefix is too long, or a step of it cannot be scored.
         """
+        model = self.model
         texts = [
             Text(self.problem, steps, self.reference, read_from=len(branch.steps))
             for branch, steps in prefixes
         ]
-        room = self.model.contract.max_tokens
-        for i, rows in enumerate(self.model.renderer(texts)):
-            if not fits(rows, room):
-                raise too_long(texts[i], rows, room)
+        items = []
+        for i, rows in enumerate(render(texts, model.contract, model.renderer)):
+            text = texts[i]
             old = self._holds[prefixes[i][0]].row
-            if old is None or self.model.contract.template.past is not None:
-                continue
-            scored = old.slots[-1] + 1
-            if rows[0].ids[:scored] != old.ids[:scored]:
-                texts[i] = texts[i]._replace(read_from=0)
-        return texts
+            if old is not None and model.contract.template.past is None:
+                scored = old.slots[-1] + 1
+                if rows[0].ids[:scored] != old.ids[:scored]:
+                    text = text._replace(read_from=0)
+                    (rows,) = render([text], model.contract, model.renderer)
+            if not fits(rows, model.contract.max_tokens):
+                raise too_long(text, rows, model.contract.max_tokens)
+            items.append(Item(i, text, rows))
+        return items
 
     def _read(self, rows: Sequence[Rendered]) -> list[list[Read]]:
         """The reads at the slots of each row; what the tree holds is not computed again."""
