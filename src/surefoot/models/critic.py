@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from surefoot import aggregate
-from surefoot.errors import ContractError, UsageError
+from surefoot.errors import ContractError
 from surefoot.models.contract import Meaning
 from surefoot.traces.types import ScoreKind
 
@@ -154,6 +154,7 @@ class Critic:
         object.__setattr__(self, "stages", tuple(self.stages))
         _check_choice("unit", self.unit, get_args(Unit))
         _check_choice("meaning", self.meaning, get_args(Meaning))
+        _check_choice("aggregate", self.aggregate, tuple(aggregate.RULES))
         for name in ("ask", "item", "between", "no_previous"):
             _check_text(name, getattr(self, name))
         for name in ("first_ask", "system", "history"):
@@ -179,10 +180,6 @@ class Critic:
             raise ContractError("reading.otherwise_stages is more than there are")
         if not 0 <= self.threshold <= 1:
             raise ContractError(f"threshold is {self.threshold}; a probability lies in [0, 1]")
-        try:
-            aggregate.rule(self.aggregate)
-        except UsageError as error:
-            raise ContractError(f"aggregate: {error}") from None
 
     @property
     def kind(self) -> ScoreKind:
