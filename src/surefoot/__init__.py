@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from surefoot import aggregate as aggregate
     from surefoot.errors import SurefootError as SurefootError
+    from surefoot.models.contract import Contract as Contract
+    from surefoot.models.ensemble import Ensemble as Ensemble
     from surefoot.models.hub import load as load
     from surefoot.traces.types import Step as Step
     from surefoot.traces.types import StepLabels as StepLabels
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Contract": "surefoot.models.contract",
+    "Ensemble": "surefoot.models.ensemble",
     "Step": "surefoot.traces.types",
     "StepLabels": "surefoot.traces.types",
     "StepScores": "surefoot.traces.types",
