@@ -7,7 +7,7 @@
     |- FormatError       (ValueError)  a whole file is not what it was taken for
     |- StorageError      (OSError)     a file or folder is missing, damaged or not writable
     |- ContractError     (ValueError)  a model and its contract do not fit each other
-    |- AlignmentError    (ValueError)  traces and the model that is to read them do not fit each other
+    |- AlignmentError    (ValueError)  traces and the model that is to read them do not fit
     |- ModelError        (ValueError)  a model cannot be found, read or run
     |  `- UnscorableError              one trace is not for this model, such as one that is too long
     |- AbstainedError    (ValueError)  a number was asked for where the model gave none

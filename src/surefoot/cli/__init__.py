@@ -20,6 +20,7 @@ from surefoot.errors import SurefootError, UsageError
 VERBS = {
     "demo": ("surefoot.cli.demo:demo", "The whole loop on a built-in world, with a report."),
     "score": ("surefoot.cli.score:score", "Score the steps of traces with a model."),
+    "check": ("surefoot.cli.check:check", "Do traces and a model fit each other?"),
     "convert": ("surefoot.cli.convert:convert", "Turn trace files of one format into another."),
     "train": ("surefoot.cli.train:train", "Train a reward model on labelled traces."),
     "models": ("surefoot.cli.models:models", "The published reward models that can be loaded."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from surefoot.cli.loading import Loading, load_model, num_windowed
 from surefoot.cli.reading import Skipped, Unscored, read_files, score_in_chunks
 from surefoot.cli.say import Common, count, note, print_json, track, visible
 from surefoot.errors import StorageError, UsageError
@@ -27,6 +28,7 @@ def processbench(
     out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
     source_format: Annotated[str | None, Parameter(name="--format")] = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
+    loading: Loading = Loading(),  # noqa: B008 - frozen
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """First errors found, by ProcessBench's definition, on any file with step labels.
@@ -38,7 +40,7 @@ def processbench(
     Args:
         files: Trace files with step labels, in any format that `surefoot convert` knows; `-` is
             stdin.
-        model: A built-in (arithmetic, length, random) or the folder of a trained model.
+        model: A built-in (arithmetic, length, random), a folder, a hub id or the URL of a server.
         scores: In place of a model: the name of one whose scores the traces already hold.
         threshold: Score below which a step counts as wrong; the model's own if not given.
         seed: Draws the traces for tuning, the random baseline and the resamples.
@@ -49,13 +51,14 @@ def processbench(
     """
     if (model is None) == (scores is None):
         raise UsageError("give either --model, to score the traces now, or --scores, to use theirs")
+    if scores is not None and loading != Loading():
+        raise UsageError("options of how a model is loaded mean nothing to --scores; give --model")
     target = _results_file(out)
     from surefoot.evals.first_errors import knows_first_error
     from surefoot.evals.processbench import evaluate_processbench
-    from surefoot.models.hub import load
 
     skipped, unscored = Skipped(), Unscored(strict)
-    reward_model = None if model is None else load(model)
+    reward_model = None if model is None else load_model(model, loading)
     traces = list(track(read_files(files, source_format, strict, skipped), "traces read"))
     if reward_model is None:
         found = [_held_scores(trace, scores or "") for trace in traces]
@@ -67,6 +70,8 @@ def processbench(
 
     result = {"files": files, "seed": seed, **report.to_json()}
     result |= {"skipped": skipped.to_json(), "unscored": unscored.to_json()}
+    windowed = 0 if reward_model is None else num_windowed(reward_model)
+    result |= {"windowed_traces": windowed}
     if target is not None:
         target.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     if common.json:
@@ -77,6 +82,8 @@ def processbench(
             note(skipped.summary())
         if unscored.traces:
             note(f"{count(unscored.traces, 'trace')} not scored; each counts as a wrong answer")
+        if windowed:
+            note(f"{count(windowed, 'trace')} too long for the model, scored in windows")
         if target is not None:
             note(f"every figure is in {target}")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from surefoot.cli.loading import Loading, load_model, num_windowed
 from surefoot.cli.reading import Skipped, Unscored, chunks, read_files, score_all
 from surefoot.cli.say import Common, count, note, print_json, track
 from surefoot.errors import ModelError, UsageError
@@ -33,6 +34,7 @@ def score(
     show: int = 3,
     resume: bool = True,
     strict: Annotated[bool, Parameter(negative="")] = False,
+    loading: Loading = Loading(),  # noqa: B008 - frozen
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Score the steps of traces with a model.
@@ -42,7 +44,7 @@ def score(
 
     Args:
         files: Trace files, in any format that `surefoot convert` knows; `-` is stdin.
-        model: A built-in (arithmetic, length, random) or the folder of a trained model.
+        model: A built-in (arithmetic, length, random), a folder, a hub id or the URL of a server.
         out: Where to write traces with their scores: .jsonl, .jsonl.gz, .parquet; `-` is stdout.
         source_format: Format of the files, where it cannot be told from their rows.
         show: How many traces to show when no --out is given.
@@ -52,9 +54,7 @@ def score(
     """
     if common.json and out == "-":
         raise UsageError("--json and the traces cannot both go to stdout; name a file with --out")
-    from surefoot.models.hub import load
-
-    reward_model = load(model)
+    reward_model = load_model(model, loading)
     skipped, unscored = Skipped(), Unscored(strict)
     tally = _Tally(keep=common.json and out is None)
     traces = track(read_files(files, source_format, strict, skipped), "traces read")
@@ -77,6 +77,7 @@ def score(
             raise
     if tally.unscored == tally.traces > 0:
         raise ModelError(f"{reward_model.name} could score none of {count(tally.traces, 'trace')}")
+    tally.windowed = num_windowed(reward_model)
     result = {"model": reward_model.name, **tally.to_json(), "skipped": skipped.to_json()}
     if common.json:
         print_json({**result, "out": out})
@@ -95,6 +96,7 @@ class _Tally:
     steps: int = 0
     abstained: int = 0
     flagged: int = 0
+    windowed: int = 0
     scores: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, trace: Trace, scores: StepScores | None, *, resumed: bool = False) -> None:
@@ -130,6 +132,7 @@ class _Tally:
             "steps": self.steps,
             "abstained_steps": self.abstained,
             "flagged_traces": self.flagged,
+            "windowed_traces": self.windowed,
         }
         return {**counts, "scores": self.scores} if self.keep else counts
 
@@ -216,6 +219,8 @@ def _print_summary(tally: _Tally, skipped: Skipped, out: str | None) -> None:
     )
     if tally.unscored:
         say(f"{count(tally.unscored, 'trace')} could not be scored and came through without scores")
+    if tally.windowed:
+        say(f"{count(tally.windowed, 'trace')} too long for the model, scored in windows")
     if skipped.rows:
         say(skipped.summary())
     if tally.resumed:

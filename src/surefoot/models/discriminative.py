@@ -85,6 +85,12 @@ class DiscriminativeModel(BatchScorer):
         """How many traces have been scored in windows."""
         self.head = head or self._own_head()
         self._loose_head = head
+        width = getattr(model.config, "hidden_size", self.head.width)
+        if self.head.width != width:
+            raise ContractError(
+                f"the head reads states of width {self.head.width}, those of a "
+                f"{type(model).__name__} have {width}"
+            )
         self.engine = Engine(model.base_model)
 
     def save(self, folder: str | Path) -> None:
@@ -113,7 +119,9 @@ class DiscriminativeModel(BatchScorer):
         """The scores of each trace; equal traces are computed once."""
         texts = list(dict.fromkeys(text_of(trace) for trace in traces))
         found: list[list[Read]] = [[] for _ in texts]
+        in_windows: set[Text] = set()
         for group in groups(self.items(texts)):
+            in_windows.update(texts[i.place] for i in group if i.text != texts[i.place])
             reads = self.read([row for item in group for row in item.rows])
             if self.contract.template.second is not None:
                 _, reads = self.second_pass(group, reads, self.read)
@@ -121,6 +129,7 @@ class DiscriminativeModel(BatchScorer):
             for item in group:
                 found[item.place] += [read for _ in item.rows for read in next(rest)]
         scores = {text: self.signed(own) for text, own in zip(texts, found, strict=True)}
+        self.windowed += sum(text_of(trace) in in_windows for trace in traces)
         return [scores[text_of(trace)] for trace in traces]
 
     def items(self, texts: Sequence[Text]) -> Iterator[Item]:
@@ -143,7 +152,6 @@ class DiscriminativeModel(BatchScorer):
                 elif self.long == "error":
                     raise too_long(text, rows, room)
                 else:
-                    self.windowed += 1
                     for window, written in windows(text, rows, self.renderer, room):
                         yield Item(place, window, written)
 
@@ -170,7 +178,8 @@ class DiscriminativeModel(BatchScorer):
             UnscorableError: a row is too long now.
         """
         bad, good = self.contract.reading.tokens
-        signs = [[good if one.value >= 0.5 else bad for one in own] for own in first]
+        even = 0.0 if self.contract.reading.link == "difference" else 0.5
+        signs = [[good if one.value >= even else bad for one in own] for own in first]
         again = self.renderer([item.text for item in items], signs=signs)
         for item, own in zip(items, again, strict=True):
             if not fits(own, self.contract.max_tokens):
