@@ -73,6 +73,12 @@ class Template:
     no_reference: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.replace, (list, tuple)) or not all(
+            isinstance(pair, (list, tuple)) for pair in self.replace
+        ):
+            raise ContractError(
+                f"template.replace is {self.replace!r}; give pairs of a text and its replacement"
+            )
         object.__setattr__(self, "replace", tuple(map(tuple, self.replace)))
         for name in ("prompt", "step", "between", "past", "second", "end", "no_reference"):
             value = getattr(self, name)
@@ -111,6 +117,11 @@ class Template:
                 raise ContractError(
                     "template.second needs one {slot}, and a {sign} for each {slot} of step"
                 )
+            if roles := [name for name in _marks(self.step) if name in ROLES]:
+                raise ContractError(
+                    f"template.step cannot hold {{{roles[0]}}} where there is template.second; "
+                    "put it into prompt or between"
+                )
         if "problem" not in _marks(self.prompt) + _marks(self.step):
             raise ContractError("template.prompt has no {problem}")
         for place in ("step", "past"):
@@ -121,8 +132,8 @@ class Template:
     @property
     def is_chat(self) -> bool:
         """Whether the tokenizer's chat template is asked for."""
-        texts = (self.prompt, self.step, self.between, self.past or "", self.end)
-        return any({*ROLES, "end"} & {*_marks(text)} for text in texts)
+        texts = (self.prompt, self.step, self.between, self.past, self.second, self.end)
+        return any({*ROLES, "end"} & {*_marks(text or "")} for text in texts)
 
     @classmethod
     def of_layout(cls, layout: Layout) -> Template:
@@ -152,7 +163,7 @@ def spell_out_chat(template: Template, tokenizer: Any) -> Template:
 
     Raises:
         ContractError: the tokenizer has no chat template, or one that cannot write these messages,
-            changes their order, or writes later turns otherwise than earlier ones.
+            changes them or their order, or writes later turns otherwise than earlier ones.
     """
     if not template.is_chat:
         return template
@@ -179,28 +190,21 @@ def spell_out_chat(template: Template, tokenizer: Any) -> Template:
             f"the tokenizer's chat template writes the last turn as {seen['step']}, earlier ones "
             f"as {seen['past']}; write the template out instead"
         )
-    closing = _closing(seen["end"] + seen["step"], template)
+    if template.second is not None and _marks(template.second).count("end") != len(seen["step"]):
+        raise ContractError("one of template.second and template.step has {end}; give it to both")
     return replace(
         template,
         prompt=_fill(template.prompt, seen["prompt"]),
         step=_fill(template.step, seen["step"]),
         between=_fill(template.between, seen["between"]),
         past=None if template.past is None else _fill(template.past, seen["past"]),
-        second=None if template.second is None else _fill(template.second, closing),
+        second=None if template.second is None else _fill(template.second, seen["step"]),
         end=_fill(template.end, seen["end"]),
     )
 
 
 def _marks(text: str) -> list[str]:
     return _MARK.findall(text)
-
-
-def _closing(frames: list[str], template: Template) -> list[str]:
-    """What stands for each `{end}` of the second pass: the same as in the first."""
-    wanted = _marks(template.second or "").count("end")
-    if wanted > len(frames):
-        raise ContractError("template.second has {end}, template.step has not; give both the same")
-    return frames[:wanted]
 
 
 def _fill(text: str, frames: Sequence[str]) -> str:
@@ -225,7 +229,7 @@ def _frames(marks: Sequence[str], tokenizer: Any) -> Iterator[str]:
         raise ContractError(
             "{end} without a message; begin one with {system}, {user} or {assistant}"
         )
-    contents = [f"\ue000{i}\ue001" for i in range(len(roles))]
+    contents = [f"\ue000{i}\n\"'<&\\\ue001" for i in range(len(roles))]
     messages = [
         {"role": role, "content": content} for role, content in zip(roles, contents, strict=True)
     ]
@@ -240,8 +244,19 @@ def _frames(marks: Sequence[str], tokenizer: Any) -> Iterator[str]:
         before, content_found, text = text.partition(content)
         if not content_found:
             raise ContractError(
-                f"the tokenizer's chat template leaves out a message or changes the order of the "
-                f"roles {', '.join(roles)}; write the template out instead"
+                f"the tokenizer's chat template leaves out a message, changes its text or changes "
+                f"the order of the roles {', '.join(roles)}; write the template out instead"
             )
         found.append(before)
+    for frame in (*found, text):
+        if any(content in frame for content in contents):
+            raise ContractError(
+                "the tokenizer's chat template writes a message twice; write the template out "
+                "instead"
+            )
+        if marks := _marks(frame):
+            raise ContractError(
+                f"the tokenizer's chat template itself writes {{{marks[0]}}}, which is a mark; "
+                "write the template out instead"
+            )
     yield from [*found, text][: len(names)]
