@@ -80,7 +80,9 @@ class Reading:
 
     def __post_init__(self) -> None:
         for name in ("layers", "tokens", "good"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if not isinstance(value := getattr(self, name), (list, tuple)):
+                raise ContractError(f"reading.{name} is {value!r}; it must be a list")
+            object.__setattr__(self, name, tuple(value))
         _choice("reading.head", self.head, get_args(Head))
         _choice("reading.link", self.link, _LINKS[self.head])
         if self.head == "layers" and not (self.layers and all(map(_is_name, self.layers))):
@@ -94,6 +96,10 @@ class Reading:
                 raise ContractError("reading.tokens are two classes, of which class 1 is the good")
         elif self.tokens:
             raise ContractError(f"reading.tokens means nothing to the head {self.head!r}")
+        if not isinstance(self.first_token, bool):
+            raise ContractError(
+                f"reading.first_token is {self.first_token!r}; it must be true or false"
+            )
         one = self.link in ("sigmoid", "raw")
         if not _is_whole(self.classes) or (self.classes != 1 if one else self.classes < 2):
             wanted = "1" if one else "2 or more"
@@ -149,6 +155,8 @@ class Contract:
             raise ContractError(f"threshold is {self.threshold}; a probability lies in [0, 1]")
         if not _is_whole(self.max_tokens) or self.max_tokens < 1:
             raise ContractError(f"max_tokens is {self.max_tokens!r}; it must be 1 or more")
+        if not isinstance(self.aggregate, str):
+            raise ContractError(f"aggregate is {self.aggregate!r}; it must be text")
         try:
             aggregate.rule(self.aggregate)
         except UsageError as error:
@@ -162,6 +170,10 @@ class Contract:
             raise ContractError(f"probe is {self.probe!r}; it must be text or null")
         if (self.reading.rejected is not None) and self.template.second is None:
             raise ContractError("reading.rejected needs a second pass (template.second)")
+        if self.template.second is not None and self.reading.head != "tokens":
+            raise ContractError(
+                "template.second shows which token was likelier, so reading.head must be 'tokens'"
+            )
 
     @property
     def is_bounded(self) -> bool:
