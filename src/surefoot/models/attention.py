@@ -73,6 +73,8 @@ class Plan:
     masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
     siblings: list[Siblings] = field(default_factory=list)
     rows_of: dict[Node, tuple[int, int]] = field(default_factory=dict)
+    windows: set[int] = field(default_factory=set)
+    """The sliding windows that the model told of."""
 
     def __post_init__(self) -> None:
         for segment in self.segments:
@@ -104,6 +106,8 @@ def tree_attention(
     num_heads, length, width = queries.shape
     scale = width**-0.5 if scaling is None else scaling
     only_marked = layer == plan.last_layer
+    if sliding_window is not None:
+        plan.windows.add(sliding_window)
     out = queries.new_empty(length, num_heads, values.shape[-1])
     for segment in plan.segments:
         if segment.keep:

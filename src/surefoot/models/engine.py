@@ -14,6 +14,7 @@ itself, with the same results.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -37,6 +38,9 @@ _PROBE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.
 """Largest difference on the probe, relative to the largest state, by the coarsest numbers that a
 model computes with."""
 
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
+"""One for each body, since its attention is switched while it runs; engines may share a body."""
+
 
 @dataclass(slots=True)
 class Usage:
@@ -59,7 +63,8 @@ class Engine:
         self.body = body
         self.pack_tokens = pack_tokens or PACK_TOKENS.get(body.device.type, MANY_TOKENS)
         self.usage = Usage()
-        self._lock = threading.Lock()
+        self._lock = _LOCKS.setdefault(body, threading.Lock())
+        self._windows: set[int] = set()
         self._last_layer = LastLayer(body)
         self._merged_kernel = has_merged_kernel(body.device)
         self.reason = _unfit(body.config) or self._probe()
@@ -140,13 +145,14 @@ class Engine:
             segments, torch.tensor(rows, dtype=torch.long, device=device), last, self._merged_kernel
         )
         for segment in segments:
-            segment.node.is_computed = True
             segment.node.memory = [] if segment.keep else None
         states = self._run(ids.to(device), positions.to(device), plan)
+        self._windows |= plan.windows
         if last is None:
             states = states[plan.rows]
         row = 0
         for segment in segments:
+            segment.node.is_computed = True
             for place in segment.marked:
                 segment.node.found[place] = states[row]
                 row += 1
@@ -171,7 +177,8 @@ class Engine:
     def _plain(self, ids: Sequence[int], places: Sequence[int]) -> Tensor:
         """One sequence by itself, through the stock code alone."""
         tokens = torch.tensor([list(ids)], device=self.body.device)
-        states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
+        with self._lock:
+            states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
         self.usage.computed_tokens += len(ids)
         self.usage.passes += 1
         return states[0, torch.tensor(list(places), dtype=torch.long, device=states.device)]
@@ -187,8 +194,12 @@ class Engine:
         sequences = [stem + left, stem + right, stem + left + twig, stem + left + twig[::-1]]
         rows = [(ids, [3, len(stem) - 1, len(ids) - 4, len(ids) - 1]) for ids in sequences]
         plain = [self._plain(ids, places) for ids, places in rows]
+        scale = max(float(one.abs().max()) for one in plain)
+        limit = scale * max(
+            _PROBE_TOLERANCE.get(one, 1e-4) for one in {p.dtype for p in self.body.parameters()}
+        )
         seen_ahead = float((plain[0][:2] - plain[1][:2]).abs().max())
-        if seen_ahead > 1e-3 * float(plain[0].abs().max()):
+        if seen_ahead > max(limit, 1e-3 * scale):
             raise ContractError(
                 f"a {type(self.body).__name__} lets a token see those behind it, so the score of a "
                 "step would depend on later ones; use a causal model"
@@ -201,15 +212,13 @@ class Engine:
             return f"its code does not take our attention: {error}"
         finally:
             self.pack_tokens, self.usage = before, Usage()
-        scale = max(float(one.abs().max()) for one in plain)
         worst = max(
             float((one - other).abs().max()) for one, other in zip(packed, plain, strict=True)
         )
-        limit = scale * max(
-            _PROBE_TOLERANCE.get(one, 1e-4) for one in {p.dtype for p in self.body.parameters()}
-        )
         if not worst <= limit:
             return f"packed states differ from its own by {worst:.2g} of {scale:.2g}"
+        if (window := _window(self.body.config)) and window not in self._windows:
+            return f"its code does not tell our attention of its window of {window} tokens"
         return None
 
 
@@ -227,6 +236,17 @@ def _unfit(config: Any) -> str | None:
     if getattr(config, "attention_chunk_size", None):
         return "it attends in chunks"
     return None
+
+
+def _window(config: Any) -> int | None:
+    """How many tokens back some layers see, None if all see all of them."""
+    layers = getattr(config, "layer_types", None)
+    if layers and "sliding_attention" not in layers:
+        return None
+    if not getattr(config, "use_sliding_window", True):
+        return None
+    window: int | None = getattr(config, "sliding_window", None)
+    return window
 
 
 def places_in(tree: TokenTree, ids: Sequence[int], places: Sequence[int]) -> list[tuple[Node, int]]:
