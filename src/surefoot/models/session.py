@@ -15,9 +15,9 @@ import torch
 from surefoot.models.base import Branch, Session
 from surefoot.models.engine import places_in
 from surefoot.models.heads import Read
-from surefoot.models.render import Item, Rendered, Text, fits, render, too_long
+from surefoot.models.render import Item, Rendered, fits, render, text_of, too_long
 from surefoot.models.tree import Node, TokenTree
-from surefoot.traces.types import StepScores
+from surefoot.traces.types import StepScores, Trace
 
 if TYPE_CHECKING:
     from surefoot.models.discriminative import DiscriminativeModel
@@ -44,8 +44,17 @@ class TreeSession(Session):
         self.tree = TokenTree()
         self._holds: dict[Branch, _Kept] = {self.root: _Kept([], None, [])}
         self._new: list[_Kept] = []
+        self._laid: list[Node] = []
+        """The last nodes of the rows that are being scored, held until it is known which stay."""
 
     def _score(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
+        try:
+            return self._scored(prefixes)
+        except BaseException:
+            self._clear()
+            raise
+
+    def _scored(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
         items = self._items(prefixes)
         rows = [row for item in items for row in item.rows]
         reads = self._read(rows)
@@ -70,19 +79,21 @@ class TreeSession(Session):
         now that more stands behind them.
 
         Raises:
+            TraceError: a step is empty or no text.
             UnscorableError: a prefix is too long, or a step of it cannot be scored.
         """
         model = self.model
+        traces = [Trace(self.problem, steps, reference=self.reference) for _, steps in prefixes]
         texts = [
-            Text(self.problem, steps, self.reference, read_from=len(branch.steps))
-            for branch, steps in prefixes
+            text_of(trace)._replace(read_from=len(branch.steps))
+            for trace, (branch, _) in zip(traces, prefixes, strict=True)
         ]
         items = []
         for i, rows in enumerate(render(texts, model.contract, model.renderer)):
             text = texts[i]
             old = self._holds[prefixes[i][0]].row
             if old is not None and model.contract.template.past is None:
-                scored = old.slots[-1] + 1
+                scored = old.slots[-1] + 1 + max(0, model.contract.reading.shift)
                 if rows[0].ids[:scored] != old.ids[:scored]:
                     text = text._replace(read_from=0)
                     (rows,) = render([text], model.contract, model.renderer)
@@ -94,7 +105,8 @@ class TreeSession(Session):
     def _read(self, rows: Sequence[Rendered]) -> list[list[Read]]:
         """The reads at the slots of each row; what the tree holds is not computed again."""
         for row in rows:
-            self.tree.add(row.ids)
+            self._laid.append(self.tree.add(row.ids))
+            self.tree.hold(self._laid[-1])
         engine = self.model.engine
         self.tree.cut(engine.pack_tokens)
         wanted: dict[Node, set[int]] = {}
@@ -120,7 +132,13 @@ class TreeSession(Session):
             self._holds[branch] = kept
             for node in kept.ends:
                 self.tree.hold(node)
-        self._new = []
+        self._clear()
+
+    def _clear(self) -> None:
+        """Let go of what no branch keeps."""
+        for node in self._laid:
+            self.tree.release(node)
+        self._laid, self._new = [], []
 
     def _forget(self, branch: Branch) -> None:
         for node in self._holds.pop(branch).ends:

@@ -114,7 +114,8 @@ class TokenTree:
 
 def split(node: Node, at: int) -> Node:
     """Put a new node with its first `at` tokens before a node; gives the new one. The node itself
-    keeps its end, its children and its holders."""
+    keeps its end, its children and its holders. Each part has memory of its own, to be let go of
+    by itself."""
     parent = node.parent
     assert parent is not None
     head = Node(
@@ -126,8 +127,8 @@ def split(node: Node, at: int) -> Node:
         found={place: one for place, one in node.found.items() if place < at},
     )
     if node.memory is not None:
-        head.memory = [(k[:, :at], v[:, :at]) for k, v in node.memory]
-        node.memory = [(k[:, at:], v[:, at:]) for k, v in node.memory]
+        head.memory = [(k[:, :at].clone(), v[:, :at].clone()) for k, v in node.memory]
+        node.memory = [(k[:, at:].clone(), v[:, at:].clone()) for k, v in node.memory]
     parent.children[int(node.ids[0])] = head
     node.ids, node.parent, node.depth = node.ids[at:], head, node.depth + at
     node.found = {place - at: one for place, one in node.found.items() if place >= at}
