@@ -53,6 +53,11 @@ class Head:
         x = x * self.factor
         return x if self.softcap is None else self.softcap * torch.tanh(x / self.softcap)
 
+    @property
+    def width(self) -> int:
+        """The width H of the states that it reads."""
+        return self.layers[0][0].shape[1]
+
     def tensors(self, reading: Reading) -> dict[str, Tensor]:
         """The layers under the names that they have in a checkpoint."""
         found: dict[str, Tensor] = {}
@@ -76,13 +81,13 @@ def layers_head(reading: Reading, tensors: Mapping[str, Tensor]) -> Head:
     layers = []
     for name in reading.layers:
         if f"{name}.weight" not in tensors:
-            raise ContractError(
-                f"the checkpoint has no {name}.weight, which the score needs"
-            )
+            raise ContractError(f"the checkpoint has no {name}.weight, which the score needs")
         layers.append((tensors[f"{name}.weight"], tensors.get(f"{name}.bias")))
     shapes = [tuple(weight.shape) for weight, _ in layers]
     sizes = [shape[1:] if len(shape) == 3 else shape[::-1] for shape in shapes]
-    if any(before[1] != after[0] for before, after in pairwise(sizes)):
+    if any(len(shape) not in (2, 3) for shape in shapes) or any(
+        before[1] != after[0] for before, after in pairwise(sizes)
+    ):
         raise ContractError(f"the layers {', '.join(reading.layers)} do not fit: {shapes}")
     if sizes[-1][1] != reading.classes:
         raise ContractError(
@@ -96,14 +101,19 @@ def tokens_head(reading: Reading, model: Any, token_ids: Sequence[int]) -> Head:
     """The rows of a language model's head that belong to some tokens; or their mean."""
     output = model.get_output_embeddings()
     bias = getattr(output, "bias", None)
+    settings = _logit_settings(model.config)
     if reading.head == "vocabulary-mean":
+        if settings["softcap"] is not None:
+            raise ContractError(
+                f"a {type(model).__name__} bends its logits, so their mean cannot be read alone"
+            )
         weight = output.weight.detach().float().mean(0, keepdim=True)
         mean = None if bias is None else bias.detach().float().mean(0, keepdim=True)
         layer = weight, mean
     else:
         rows = torch.tensor(list(token_ids), device=output.weight.device)
         layer = output.weight.detach()[rows].float(), None if bias is None else bias.detach()[rows]
-    return Head((layer,), **_logit_settings(model.config))
+    return Head((layer,), **settings)
 
 
 def token_log_probs(model: Any, states: Tensor, token_ids: Tensor) -> Tensor:

@@ -98,7 +98,8 @@ class LogRatioModel(BatchScorer):
             sums = self.contract.reading.coefficient * (one - other).double().cumsum(0)
             begin, last = _first_counted(row), len(row.ids) - 1
             shift = self.contract.reading.shift
-            values = [float(sums[min(slot + shift, last) - begin]) for slot in row.slots]
+            places = [min(max(slot + shift, begin), last) for slot in row.slots]
+            values = [float(sums[place - begin]) for place in places]
             scores.append(
                 StepScores(
                     tuple(values),
