@@ -14,29 +14,35 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def small_tokenizer():
-    """A byte-level BPE tokenizer learned here; its rules for cutting text are its own."""
+def learned_tokenizer(pattern, text, vocab_size):
+    """A byte-level BPE tokenizer that cuts text by a pattern, and knows the pieces of a text."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\d|\n|[^\d\n]+"), "isolated"),
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=320,
+        vocab_size=vocab_size,
         special_tokens=["<pad>", "<end>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(
-        ["Step 1: add 8. 5 + 8 = 13, so the last digit is 3."] * 3, trainer
-    )
+    tokenizer.train_from_iterator([text] * 3, trainer)
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer():
+    """A byte-level BPE tokenizer learned here; its rules for cutting text are its own."""
+    from transformers import PreTrainedTokenizerFast
+
+    text = "Step 1: add 8. 5 + 8 = 13, so the last digit is 3."
+    tokenizer = learned_tokenizer(r"\d|\n|[^\d\n]+", text, 320)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
 
 
@@ -48,14 +54,14 @@ CHAT_TEMPLATE = (
 
 
 @pytest.fixture(scope="session")
-def chat_tokenizer(small_tokenizer):
-    """The small tokenizer with a chat template, and with further tokens: of thought, and of white
-    space."""
-    from tokenizers import Tokenizer
+def chat_tokenizer():
+    """A small tokenizer of words with a chat template, and with further tokens: of thought, and of
+    white space."""
     from transformers import PreTrainedTokenizerFast
 
+    text = "Yes No yes no Yes No Step 1: so the last digit is 13."
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(small_tokenizer.backend_tokenizer.to_str()),
+        tokenizer_object=learned_tokenizer(r" ?\p{L}+|\d|\s+|[^\p{L}\d\s]+", text, 320),
         pad_token="<pad>",
         eos_token="<|im_end|>",
         chat_template=CHAT_TEMPLATE,
