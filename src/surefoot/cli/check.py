@@ -108,8 +108,10 @@ def _token_lines(tokens: TokenCounts) -> list[str]:
     if tokens.shift:
         side = "behind" if tokens.shift > 0 else "before"
         lines.append(f"scores are read {count(abs(tokens.shift), 'token')} {side} the slot")
+    from surefoot.cli.pieces import seen
+
     common = [
-        f"{one.token!r} ({one.id}) {one.count / tokens.slots:.0%}"
+        f"{seen(one.token)!r} ({one.id}) {one.count / tokens.slots:.0%}"
         for one in tokens.slot_tokens[:_MOST_SLOT_TOKENS]
     ]
     more = " and others" if len(tokens.slot_tokens) > _MOST_SLOT_TOKENS else ""
@@ -133,10 +135,10 @@ def _print_labels(console: Console, labels: Sequence[LabelBalance]) -> None:
         table.add_row(Text(one.source), *(f"{number:,}" for number in numbers), majority)
     console.print(table)
     for one in labels:
-        places = [f"step {k}: {n:,}" for k, n in one.first_errors.items()]
+        places = [f"{n:,} at step {k}" for k, n in one.first_errors.items()]
         later = sum([*one.first_errors.values()][_MOST_POSITIONS:])
-        shown = places[:_MOST_POSITIONS] + ([f"later: {later:,}"] if later else [])
-        rest = [f"none: {one.no_error:,}", f"not known: {one.unknown:,}"]
+        shown = places[:_MOST_POSITIONS] + ([f"{later:,} later"] if later else [])
+        rest = [f"{one.no_error:,} without error", f"{one.unknown:,} not known"]
         console.print(Text(f"first error by {one.source}: {', '.join([*shown, *rest])}"))
 
 
@@ -150,11 +152,11 @@ def _print_findings(
         return
     console.print(Text(f"\n{title}", style="bold"))
     for one in findings:
-        line = Text(f"{mark} ", style=style).append(f"{one.kind} ", style=style)
-        console.print(line.append(visible(one.what), style="not bold"))
+        line = Text().append(f"{mark} {one.kind}: ", style=style)
+        console.print(line.append(visible(one.what)))
         for place in one.places:
-            console.print(Padding(Text(_place(place), style="dim"), (0, 0, 0, 4)))
-        console.print(Padding(Text(f"mend: {one.mend}"), (0, 0, 0, 4)))
+            console.print(Padding(Text(_place(place), style="dim"), (0, 0, 0, 4), expand=False))
+        console.print(Padding(Text(f"mend: {one.mend}"), (0, 0, 0, 4), expand=False))
 
 
 def _place(place: Place) -> str:

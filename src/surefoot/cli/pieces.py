@@ -34,31 +34,40 @@ _SEEN = str.maketrans({" ": "·", "\n": "↵", "\t": "→"})
 
 
 def show_sample(console: Console, sample: Sample) -> None:
-    """Print how one trace is written; of many rows, the first and the last."""
+    """Print how one trace is written: the first and the last of its rows, and the last of a second
+    pass."""
     title = Text(f"row {sample.row}", style="bold")
     console.print(title.append(f"  trace {sample.trace}", style="dim not bold"))
     if sample.refusal is not None:
-        console.print(Padding(Text(visible(sample.refusal), style="red"), (0, 0, 1, 2)))
-    for rows, what in ((sample.rows, ""), (sample.second, "second pass, had the first liked it: ")):
-        for i in sorted({0, len(rows) - 1} if rows else set()):
-            part = f"row {i + 1} of {len(rows)}, one for each step: " if len(rows) > 1 else ""
-            _show_row(console, rows[i], what + part)
+        console.print(
+            Padding(Text(visible(sample.refusal), style="red"), (0, 0, 1, 2), expand=False)
+        )
+    for i in sorted({0, len(sample.rows) - 1} if sample.rows else ()):
+        _show_row(console, sample.rows[i], _which(i, len(sample.rows)))
+    if sample.second:
+        which = _which(len(sample.second) - 1, len(sample.second))
+        told = f"second pass, where the first preferred the good token, {which}"
+        _show_row(console, sample.second[-1], told)
 
 
 def legend() -> Text:
     """How to read what `show_sample` prints."""
-    line = Text("token", style="dim").append("₁₂", style="dim")
-    line.append(" and its id · space ↵ line end → tab ↑ begins in the token above", style="dim")
-    return line.append("  ").append("token", style=_SLOT).append(" scores are read", style="dim")
+    line = Text("a token, its id₁₂   · space   ↵ line end   → tab   ", style="dim")
+    line.append("↑ begins in the token above   ")
+    return line.append("token", style=f"not dim {_SLOT}").append(" read for a score")
+
+
+def _which(i: int, num_rows: int) -> str:
+    return f"row {i + 1} of {num_rows}, one for each step: " if num_rows > 1 else ""
 
 
 def _show_row(console: Console, row: Rendered, what: str) -> None:
     told = f"{what}{count(len(row.ids), 'token')}, {count(len(row.slots), 'slot')}"
-    console.print(Padding(Text(told, style="dim"), (0, 0, 0, 2)))
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    console.print(Padding(Text(told, style="dim"), (0, 0, 0, 2), expand=False))
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(ratio=1, overflow="fold")
+    table.add_column(overflow="fold")
     slots: dict[int, int] = dict(zip(row.slots, row.steps, strict=True))
     for span in row.spans[:MOST_PIECES]:
         style = _STYLES[span.kind]
@@ -67,7 +76,7 @@ def _show_row(console: Console, row: Rendered, what: str) -> None:
     if len(row.spans) > MOST_PIECES:
         rest = count(len(row.spans) - MOST_PIECES, "more piece")
         table.add_row("", "", Text(f"… and {rest}", style="dim"))
-    console.print(Padding(table, (0, 0, 1, 2)))
+    console.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
 def _positions(span: Span) -> str:
@@ -81,7 +90,8 @@ def _tokens(row: Rendered, span: Span, slots: dict[int, int]) -> Text:
     if span.end <= span.begin:
         where = "in the token above" if span.is_joined else "no token"
         return Text(f"{seen(span.text)} ").append(where, style="bold red")
-    line = Text("↑ " if span.is_joined else "", style="bold red")
+    line = Text()
+    line.append("↑ " if span.is_joined else "", style="bold red")
     places = [*range(span.begin, span.end)]
     left_out = len(places) - MOST_TOKENS
     if left_out > 0:
@@ -93,7 +103,7 @@ def _tokens(row: Rendered, span: Span, slots: dict[int, int]) -> Text:
         line.append(seen(row.texts[place]) or "…", style=_SLOT if is_slot else _STYLES[span.kind])
         line.append(str(row.ids[place]).translate(_LOWERED), style="dim")
         if is_slot:
-            line.append(f" ◀ slot of step {slots[place]}", style="bold red")
+            line.append(f" ◀ step {slots[place]}", style="bold red")
         line.append(" ")
     line.rstrip()
     return line

@@ -60,6 +60,7 @@ class AlignmentTally:
         self._rows = self._tokens = self._longest = self._behind = 0
         self._steps_beyond = self._labels_beyond = 0
         self._slot_ids: Counter[int] = Counter()
+        self._slot_texts: dict[int, str] = {}
         self._long, self._windowed, self._odd = Tally(), Tally(), Tally()
         self._merged, self._empty, self._untagged, self._joined = (Tally() for _ in range(4))
         self._observed = Tally()
@@ -102,7 +103,7 @@ class AlignmentTally:
             slots_per_step=self._slots_per_step,
             shift=self.contract.reading.shift,
             slot_tokens=tuple(
-                SlotToken(id=one, token=self.renderer.token(one), count=number)
+                SlotToken(id=one, token=self._slot_texts[one], count=number)
                 for one, number in self._slot_ids.most_common(_MOST_SLOT_TOKENS)
             ),
         )
@@ -254,7 +255,10 @@ class AlignmentTally:
             self._longest = max(self._longest, len(row.ids))
             self._behind += len(row.ids) - 1 - row.slots[-1]
             self._slots += len(row.slots)
-            self._slot_ids.update(row.ids[slot] for slot in row.slots if slot >= 0)
+            for slot in row.slots:
+                if slot >= 0:
+                    self._slot_ids[row.ids[slot]] += 1
+                    self._slot_texts.setdefault(row.ids[slot], row.texts[slot])
 
     def _fits_windows(self, text: Text, rows: Sequence[Rendered]) -> bool:
         try:

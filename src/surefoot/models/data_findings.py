@@ -154,8 +154,8 @@ class DataTally:
             found.append(
                 self._conflicts.finding(
                     "conflict",
-                    "one source calls the same step, after the same steps, right and wrong: "
-                    f"{self._conflicts.count:,} different steps",
+                    "one source calls the same step, after the same steps, right and wrong; "
+                    f"different steps: {self._conflicts.count:,}",
                     "settle which is meant, or keep the share of votes as a value label",
                 )
             )

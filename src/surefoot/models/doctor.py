@@ -46,5 +46,5 @@ def examine(traces: Iterable[Trace], model: RewardModel, *, samples: int = 0) ->
         warnings=(*data.warnings(), *(alignment.warnings() if alignment else ())),
         labels=data.balances(),
         tokens=alignment.counts() if alignment else None,
-        samples=tuple(alignment.samples) if alignment else (),
+        samples=tuple(sorted(alignment.samples, key=lambda one: one.row)) if alignment else (),
     )

@@ -94,6 +94,7 @@ class SlotToken:
 
     id: int
     token: str
+    """The text that it stands for where it is first read."""
     count: int
 
 
