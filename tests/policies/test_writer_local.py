@@ -89,6 +89,31 @@ def test_choices_have_the_log_probabilities_of_a_plain_forward(writer):
     assert writer.usage == Usage(prompt_tokens=read, new_tokens=0, calls=1)
 
 
+def test_positions_begin_with_each_prompt_and_not_with_its_padding(chat_tokenizer):
+    """A model with learned positions, which does not see how far apart tokens are but where."""
+    import transformers
+
+    config = transformers.GPT2Config(
+        vocab_size=len(chat_tokenizer),
+        n_positions=256,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.3,
+        eos_token_id=chat_tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        writer = LocalWriter(transformers.GPT2LMHeadModel(config), chat_tokenizer)
+    found = writer.write(REQUESTS, 1, seed=0, sampling=GREEDY)
+    odds = writer.choose(REQUESTS, ("1", " so"))
+    for request, (one,), two in zip(REQUESTS, found, odds, strict=True):
+        assert (one.text, one.num_tokens) == generated(writer, request, GREEDY)
+        (alone,) = writer.choose([request], ("1", " so"))
+        assert two.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
+
+
 def test_a_choice_does_not_depend_on_what_else_is_asked(writer):
     together = writer.choose(REQUESTS, ("1", "2"))
     writer.batch_size = 1

@@ -283,6 +283,7 @@ def test_a_token_with_which_both_choices_begin_stands_for_neither():
         {"top_logprobs": [{"Yes": None}]},
         {"top_logprobs": [{"Yes": True}]},
         {"top_logprobs": [{"Yes": math.inf}]},
+        {"top_logprobs": [{"Yes": math.nan}]},
     ],
 )
 def test_missing_or_broken_log_probabilities_are_an_error(logprobs):

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from surefoot.errors import ModelError, UnscorableError, UsageError
 from surefoot.policies.base import Sampling, Usage
@@ -182,7 +182,7 @@ class ServerWriter:
         try:
             path = where.removeprefix(self.url)
             response = self._client.post(path, body=body, cast_to=Response)
-            return json.loads(response.content, parse_constant=_no_number)
+            return json.loads(response.content)
         except library.APIStatusError as error:
             said = self._excerpt(error.response.text)
             if error.status_code == 400 and any(words in said.lower() for words in _TOO_LONG):
@@ -284,10 +284,6 @@ def _at(value: Any, where: str, kind: Any, *path: str | int) -> Any:
             f"{'.'.join(map(str, path))} is {'missing' if here is _MISSING else repr(here)[:80]}"
         )
     return here
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")
 
 
 def _client_library() -> Any:
