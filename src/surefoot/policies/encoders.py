@@ -15,6 +15,14 @@ from tokenizers import Tokenizer
 
 from surefoot.errors import ContractError
 
+WHITE_SPACE = "".join(
+    one for one in map(chr, range(0x3001)) if one.isspace() and ord(one) not in range(0x1C, 0x20)
+)
+"""What tokenizers take for white space; Python counts four control characters too."""
+
+_HIDDEN = "\U0010ffff\U0010fffe"
+"""Two characters that are none, and so stand in no text."""
+
 
 class AddedToken(NamedTuple):
     """A text that is a token of its own, and whether it takes the white space on its two sides.
@@ -74,8 +82,9 @@ class Encoders:
             if isinstance(piece, str):
                 text += piece
                 continue
-            text = text.lstrip() if strips else text
-            text = text.rstrip() if piece is not None and piece.strips_left else text
+            text = text.lstrip(WHITE_SPACE) if strips else text
+            if piece is not None and piece.strips_left:
+                text = text.rstrip(WHITE_SPACE)
             ids += encoder.encode(text, add_special_tokens=False).ids if text else []
             if piece is not None:
                 ids.append(piece.id)
@@ -88,11 +97,26 @@ def _plain_encoders(backend: Tokenizer) -> tuple[Tokenizer, Tokenizer]:
     settings |= {"truncation": None, "padding": None, "post_processor": None}
     for added in settings["added_tokens"]:
         added["special"] = not added["content"].isspace()
+    if settings["model"]["type"] == "Unigram":
+        _hide_special(settings)
     later = _without_first_space(settings["pre_tokenizer"])
     first = _as_plain(settings)
     if later == settings["pre_tokenizer"]:
         return first, first
     return first, _as_plain({**settings, "pre_tokenizer": later})
+
+
+def _hide_special(settings: dict[str, Any]) -> None:
+    """A unigram model finds special tokens in plain text by itself; give them other names in it."""
+    names = {added["content"] for added in settings["added_tokens"] if added["special"]}
+    model = settings["model"]
+    hidden = {piece for piece, _ in model["vocab"]} & names
+    model["vocab"] = [
+        [_HIDDEN + piece if piece in hidden else piece, score] for piece, score in model["vocab"]
+    ]
+    settings["added_tokens"] = [
+        added for added in settings["added_tokens"] if added["content"] not in hidden
+    ]
 
 
 def _as_plain(settings: Mapping[str, Any]) -> Tokenizer:
