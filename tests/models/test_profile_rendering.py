@@ -12,7 +12,6 @@ from published_tokenizers import llama2, llama3, qwen
 from surefoot.errors import ContractError
 from surefoot.models.profiles import profiles
 from surefoot.models.render import Renderer, Text, check_tokenizer
-from surefoot.models.template import Template
 
 PROBLEM = "If x + 3 = 10, find x. (Write {slot} for \\boxed{}.)"
 STEPS = [
@@ -372,11 +371,11 @@ def pins(name):
 @pytest.mark.parametrize("name", [n for n in STEPWISE if () in pins(n).values()])
 def test_a_tokenizer_without_the_tag_is_refused(name):
     contract = profiles()[name].contract
-    check_tokenizer(contract, Renderer(contract.template, PUBLISHED[name][0]()))
+    renderer = Renderer(contract.template, PUBLISHED[name][0]())
+    check_tokenizer(contract, renderer)
     tag = next(text for text, ids in contract.pinned.items() if not ids)
-    plain_text = replace(contract, template=Template(), pinned={tag + tag: ()})
     with pytest.raises(ContractError, match="the contract says that it is one token"):
-        check_tokenizer(plain_text, Renderer(Template(), PUBLISHED[name][0]()))
+        check_tokenizer(replace(contract, pinned={tag + tag: ()}), renderer)
 
 
 @pytest.mark.parametrize("name", [n for n in STEPWISE if any(pins(n).values())])

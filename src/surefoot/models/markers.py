@@ -117,7 +117,7 @@ def _own_tags(renderer: Renderer) -> set[str]:
 
 
 def _specials(renderer: Renderer, text: str) -> Iterator[str]:
-    return (piece.text for piece in renderer.split_special(text) if not isinstance(piece, str))
+    return (piece.text for piece in renderer.encoders.split(text) if not isinstance(piece, str))
 
 
 def _named(renderer: Renderer, mark: str) -> str | None:
