@@ -8,6 +8,7 @@ taken from there, the rest is computed together with that of all other new branc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -48,11 +49,11 @@ class TreeSession(Session):
         """The last nodes of the rows that are being scored, held until it is known which stay."""
 
     def _score(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
-        try:
-            return self._scored(prefixes)
-        except BaseException:
-            self._clear()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._clear)
+            scores = self._scored(prefixes)
+            undo.pop_all()
+        return scores
 
     def _scored(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
         items = self._items(prefixes)
