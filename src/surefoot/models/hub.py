@@ -106,22 +106,25 @@ def load(
     folder = folder_of(source, revision=revision, pickled=bool(known and known.weights == "bin"))
     from surefoot.models import loading
 
-    is_whole = (folder / "config.json").is_file()
-    if not is_whole and not (folder / loading.ADAPTER_FILE).is_file():
+    is_adapter = loading.is_adapter(folder)
+    if not is_adapter and not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
     known = known or _recognised(folder)
     place = loading.Place(device=device or _best_device(), bfloat16=dtype == "bfloat16")
     if known is not None and known.critic is not None and given is None:
         return generative(_writer(folder, place), known)
-    agreed = given or _contract(folder, known, asked=profile is not None, separator=separator)
+    bare = _base(folder, base, known) if is_adapter else None
+    agreed = given or _contract(
+        folder, known, asked=profile is not None, separator=separator, body=bare or folder
+    )
     origin = loading.Source(
         folder=folder,
         name=folder.resolve().name if Path(source).is_dir() else str(source),
         contract=agreed,
         ignored=known.ignored if known else (),
-        pickled=bool(known and known.weights == "bin"),
+        pickled=bool(known and known.weights == "bin" and not any(folder.glob("*.safetensors"))),
         extra=known.extra if known else None,
-        base=None if is_whole else _base(folder, base, known),
+        base=bare,
     )
     if agreed.reading.head != "token-log-ratio":
         return loading.load_steps(origin, place, "error" if long == "error" else "windows")
@@ -193,9 +196,9 @@ def _recognised(folder: Path) -> Profile | None:
 
 
 def _contract(
-    folder: Path, known: Profile | None, *, asked: bool, separator: str | None
+    folder: Path, known: Profile | None, *, asked: bool, separator: str | None, body: Path
 ) -> Contract:
-    """The contract beside a model, or that of its family."""
+    """The contract beside a model, or that of its family; `body` is the folder of the weights."""
     if not asked and separator is None and (folder / CONTRACT_FILE).is_file():
         return Contract.load(folder)
     if known is None or known.contract is None:
@@ -210,7 +213,7 @@ def _contract(
             raise UsageError(f"a separator is for checkpoints of TRL, this one is {known.name}")
         step = found.template.step.replace("\n", separator)
         found = replace(found, template=replace(found.template, step=step), pinned={})
-    return _with_room(found, folder)
+    return _with_room(found, body)
 
 
 def _families(folder: Path) -> str:

@@ -8,6 +8,7 @@ but PyTorch files, which are read as tensors.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -103,6 +104,13 @@ def load_log_ratio(source: Source, reference: Path, place: Place) -> LogRatioMod
     tokenizer = tokenizer_for(source.folder, models[0])
     ours, theirs = models
     return LogRatioModel(ours, theirs, tokenizer, source.contract, name=source.name)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds changes to another model, and no whole model beside them."""
+    names = [file.name for file in folder.iterdir()]
+    has_weights = any(re.fullmatch(r"(pytorch_)?model.*\.(safetensors|bin)", n) for n in names)
+    return ADAPTER_FILE in names and not has_weights
 
 
 def tensor_names(folder: Path) -> list[str]:
