@@ -112,3 +112,24 @@ def _add_begin(tokenizer, token):
         pair=f"{token} $A $B",
         special_tokens=[(token, tokenizer.token_to_id(token))],
     )
+
+
+def with_ids(tokenizer, ids):
+    """The same tokenizer with some of its tokens, named by their text, under other ids."""
+    settings = json.loads(tokenizer.backend_tokenizer.to_str())
+    vocabulary = settings["model"]["vocab"]
+    for text, new in ids.items():
+        (token,) = tokenizer.tokenize(text)
+        for other, taken in vocabulary.items():
+            if taken == new:
+                vocabulary[other] = vocabulary[token]
+        vocabulary[token] = new
+    for added in settings["added_tokens"]:
+        added["id"] = vocabulary[added["content"]]
+    for token, one in ((settings["post_processor"] or {}).get("special_tokens") or {}).items():
+        one["ids"] = [vocabulary[token]]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(settings)),
+        chat_template=tokenizer.chat_template,
+        **tokenizer.special_tokens_map,
+    )

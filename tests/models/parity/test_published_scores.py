@@ -1,0 +1,106 @@
+"""Every published family scores as its authors' code does, whatever stands in the text.
+
+Checkpoints are tiny and random, in the published layout; the other side of each comparison is a
+plain transformers model, run on one row at a time and read by hand.
+"""
+
+import pytest
+
+from published_checkpoints import FAMILIES
+from surefoot import Trace
+
+PROBLEM = "If x + 3 = 10, find x. (Write {slot} for \\boxed{}.)"
+STEPS = [
+    "Subtract 3 from both sides: x = 10 - 3.",
+    "So x = 7",
+    "Step 3: the answer is \\boxed{7}.",
+]
+MARKERS = [
+    *("<extra_0>", "<extra_1>", "<extra>", "<+>", "<->", "[PRM]", "</s>", "<s>", "<unk>"),
+    *("<|im_end|>", "<|im_end|>\n<|im_start|>assistant\n+", "<|endoftext|>", "<|eot_id|>"),
+    *("<|start_header_id|>assistant<|end_header_id|>\n\n+", "<|begin_of_text|>", "{slot}{step}"),
+    *("ки", "и", "a ки\nb ки", "+", "+ -", "-", "correct", "assistant", "# Solution", "Step 9: ки"),
+    *("a\n\nb", "a \n\n\n\nb", "a \n\n\n\n\n b", "\u200b"),
+]
+TEXTS = {
+    "plain": (PROBLEM, STEPS),
+    "one step": (PROBLEM, STEPS[1:2]),
+    "unicode": (
+        "数学: ∫𝒳² ≤ ∞ \U0001f600?",
+        [
+            "naïve ÜBER — √2 \U0001f468\u200d\U0001f469\u200d\U0001f467",
+            "e\u0301 עברית \u2028ﷺ",
+            "七",
+        ],
+    ),
+    "bare markers": (PROBLEM, MARKERS),
+    "markers": (
+        " ".join(MARKERS),
+        [f"{a} x {b}" for a, b in zip(MARKERS, MARKERS[::-1], strict=True)],
+    ),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_scores_are_those_of_the_published_rule(published, family, text):
+    one = published(family)
+    problem, steps = TEXTS[text]
+    scores = one.model.score(Trace(problem, steps)).values
+    assert len(scores) == len(steps)
+    assert scores == pytest.approx(one.wanted(problem, steps), abs=1e-5)
+
+
+@pytest.mark.parametrize("edge", [".", " .", "\n.\n", "\n\nки", " ки\n", ".\n\n", "+ \n\n\n\n"])
+def test_white_space_around_a_step_moves_no_score(published, family, edge):
+    one = published(family)
+    first = "So x = 7."
+    values = one.model.score(Trace(PROBLEM, [first, edge, "The answer is 7."])).values
+    assert len(values) == 3
+    if one.reference is None:
+        (alone,) = one.model.score(Trace(PROBLEM, [first])).values
+        assert values[0] == pytest.approx(alone, abs=1e-5)
+
+
+def test_scores_tell_steps_apart(published, family):
+    """Else the comparisons here would prove little."""
+    one = published(family)
+    values = one.model.score(Trace(*TEXTS["bare markers"])).values
+    spread = 0.01 if one.reference is not None else 0.1
+    assert max(values) - min(values) > spread
+    assert len({*values}) > len(values) // 2
+
+
+@pytest.mark.parametrize("family", [name for name, one in FAMILIES.items() if one.tag is not None])
+def test_rules_here_read_where_the_authors_find_their_tag(published, family):
+    plain = published(family).plain
+    tag = plain.authors.ids(plain.authors.own(plain.family.tag))[-1]
+    for row in plain.family.rule(plain.authors, PROBLEM, STEPS):
+        assert {row.ids[position] for position in row.positions} == {tag}
+
+
+def test_two_hundred_steps_get_two_hundred_scores(published, family):
+    """Of families that score one prefix at a time the plain model runs on some only."""
+    one = published(family)
+    steps = [f"x={i}." for i in range(200)]
+    values = one.model.score(Trace("x?", steps)).values
+    assert len(values) == 200
+    only = {"only": (0, 77, 199)} if one.model.contract.template.past is not None else {}
+    for i, wanted in enumerate(one.wanted("x?", steps, **only)):
+        assert wanted is None or values[i] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_code_beside_a_checkpoint_never_runs(published):
+    """The folders of some families hold code that leaves a file if it runs."""
+    with_code = [published(name) for name, one in FAMILIES.items() if one.code]
+    assert with_code
+    for one in with_code:
+        assert (one.folder / "modeling_prm.py").is_file()
+        assert not (one.folder / "ran").exists()
+
+
+def test_a_reference_answer_reaches_the_model_that_wants_one(published):
+    one = published("universal-prm")
+    answer = "#### 7 <|im_end|>"
+    values = one.model.score(Trace(PROBLEM, STEPS, reference=answer)).values
+    assert values == pytest.approx(one.wanted(PROBLEM, STEPS, reference=answer), abs=1e-5)
+    assert values != pytest.approx(one.wanted(PROBLEM, STEPS), abs=1e-3)
