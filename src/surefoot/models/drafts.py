@@ -19,7 +19,8 @@ from surefoot.errors import UnscorableError
 from surefoot.models.template import Template, parts
 from surefoot.policies.encoders import WHITE_SPACE, AddedToken, Encoders
 
-_NUMBERED = re.compile(r"\s*step\s*\d+\s*[:.]", re.IGNORECASE)
+NUMBERED = re.compile(r"\s*step\s*\d+\s*[:.]", re.IGNORECASE)
+"""How a step begins that has a number of its own."""
 
 
 class Text(NamedTuple):
@@ -140,7 +141,7 @@ class Draft:
                 self._lay("problem", self._clean(text.problem))
             elif value in ("step", "numbered"):
                 one = self._clean(text.steps[step])
-                if value == "numbered" and not _NUMBERED.match(one):
+                if value == "numbered" and not NUMBERED.match(one):
                     self.literal(f"Step {text.first + step + 1}: ")
                 self._lay("step", one)
             elif value == "n":

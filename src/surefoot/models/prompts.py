@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from surefoot.models.critic import MARK, Critic, Stage
+from surefoot.models.drafts import NUMBERED
 from surefoot.policies.writer import Message
-
-_NUMBERED = re.compile(r"\s*step\s*\d+\s*[:.]", re.IGNORECASE)
 
 
 class Prompts:
@@ -57,7 +56,7 @@ class Prompts:
 
     def _numbered(self, k: int) -> str:
         step = self.steps[k]
-        return step if _NUMBERED.match(step) else f"Step {k + 1}: {step}"
+        return step if NUMBERED.match(step) else f"Step {k + 1}: {step}"
 
     def _items(self, end: int) -> str:
         return self.critic.between.join(self._filled(self.critic.item, k) for k in range(end))

@@ -118,4 +118,5 @@ def generative(writer: Any, known: Profile) -> RewardModel:
     from surefoot.models.generative import GenerativeModel
 
     assert known.critic is not None
-    return GenerativeModel(writer, Critic.from_json(known.critic))
+    critic = Critic.from_json(known.critic)
+    return GenerativeModel(writer, critic, name=f"{known.name}:{writer.name}")
