@@ -54,7 +54,7 @@ def legend() -> Text:
     """How to read what `show_sample` prints."""
     line = Text("a token, its id₁₂   · space   ↵ line end   → tab   ", style="dim")
     line.append("↑ begins in the token above   ")
-    return line.append("token", style=f"not dim {_SLOT}").append(" read for a score")
+    return line.append("token", style=f"not dim {_SLOT}").append(" at a slot")
 
 
 def _which(i: int, num_rows: int) -> str:
