@@ -106,15 +106,19 @@ MLP = Head(
 )
 
 
+def _inner(own, x):
+    """The states (E, S, D) before the last layer of an ensemble, whose weights are (E, in, out)."""
+    x = x.expand(len(own["score.model.nn1.weight"]), *x.shape)
+    for name in ("nn1", "nn2"):
+        weight, bias = own[f"score.model.{name}.weight"], own[f"score.model.{name}.bias"]
+        x = functional.relu(torch.einsum("esh,ehd->esd", x, weight) + bias[:, None])
+    return x
+
+
 def _ensemble(own, x):
     """Logits (E, S, 1)."""
-    for name in ("nn1", "nn2", "nn_out"):
-        weight, bias = own[f"score.model.{name}.weight"], own[f"score.model.{name}.bias"]
-        x = torch.stack(
-            [(x if x.dim() == 2 else x[e]) @ weight[e] + bias[e] for e in range(len(weight))]
-        )
-        x = x if name == "nn_out" else functional.relu(x)
-    return x
+    weight, bias = own["score.model.nn_out.weight"], own["score.model.nn_out.bias"]
+    return torch.einsum("esh,ehd->esd", _inner(own, x), weight) + bias[:, None]
 
 
 ENSEMBLE = Head(
@@ -674,6 +678,52 @@ class Plain:
         first, *ends = row.positions
         return [coefficient * float(change[first - 1 : end].sum()) for end in ends]
 
+    def decide(self, problem, steps, gaps):
+        """Change the head so that it is this sure of each step, in log-odds."""
+        rows = self.family.rule(self.authors, problem, steps)
+        if self.family.rule is rules.pathfinder:
+            rows += rules.pathfinder(self.authors, problem, steps, [("<+>", "<+>")] * len(steps))
+            gaps = [30.0] * 2 * len(steps) + list(gaps)
+        states = torch.cat([self.states(row) for row in rows])
+        if self.family.head is None:
+            self._decide_words(_direction(states, gaps))
+        elif self.family.head is MLP:
+            inner = functional.linear(
+                states, self.head["score.0.weight"], self.head["score.0.bias"]
+            )
+            self._decide_layer("score.2", _direction(inner.relu(), gaps))
+        elif self.family.head is ENSEMBLE:
+            inner = _inner(self.head, states)
+            self.head["score.model.nn_out.bias"].zero_()
+            self.head["score.model.nn_out.weight"] = torch.stack(
+                [_direction(one, gaps)[:, None] for one in inner]
+            )
+        else:
+            name = next(iter(self.family.head.shapes)).rpartition(".")[0]
+            self._decide_layer(name, _direction(states, gaps))
+
+    def _decide_words(self, direction):
+        for model in filter(None, (self.model, self.adapted)):
+            weight = model.get_output_embeddings().weight.data
+            if self.family.pair is None:
+                weight[:] = direction
+            else:
+                bad, good = (self.token(text) for text in self.family.pair)
+                weight[bad], weight[good] = -direction / 2, direction / 2
+
+    def _decide_layer(self, name, direction):
+        classes = len(self.head[f"{name}.weight"])
+        signs = {1: [2], 2: [-1, 1], 3: [-1, 1, 1]}[classes]
+        if self.family.head.link is no_redundancy:
+            signs = [1, -1, 1]
+        changed = {f"{name}.weight": torch.outer(torch.tensor(signs) / 2, direction)}
+        if f"{name}.bias" in self.head:
+            changed[f"{name}.bias"] = torch.zeros(classes)
+        self.head |= changed
+        if self.adapted is not None:
+            layer = self.adapted.base_model.model.score.modules_to_save["default"]
+            layer.load_state_dict({n.rpartition(".")[2]: one for n, one in changed.items()})
+
     @torch.no_grad()
     def log_probs(self, ids):
         """Of every token but the first."""
@@ -729,6 +779,11 @@ def _random(config, task="ForCausalLM", **more):
         scale = 0.15 if "embed_tokens" in name else 0.4
         one.data = _published(torch.randn(one.shape) * scale + name.endswith("norm.weight"))
     return model
+
+
+def _direction(states, gaps):
+    """The shortest vector whose products with states (S, H) are these."""
+    return torch.linalg.pinv(states.double()).float() @ torch.tensor(gaps)
 
 
 def _published(tensor):

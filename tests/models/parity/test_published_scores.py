@@ -6,7 +6,8 @@ plain transformers model, run on one row at a time and read by hand.
 
 import pytest
 
-from published_checkpoints import FAMILIES
+import published_rules as rules
+from published_checkpoints import FAMILIES, Plain, Published, difference, raw
 from surefoot import Trace
 
 PROBLEM = "If x + 3 = 10, find x. (Write {slot} for \\boxed{}.)"
@@ -87,6 +88,33 @@ def test_two_hundred_steps_get_two_hundred_scores(published, family):
     only = {"only": (0, 77, 199)} if one.model.contract.template.past is not None else {}
     for i, wanted in enumerate(one.wanted("x?", steps, **only)):
         assert wanted is None or values[i] == pytest.approx(wanted, abs=1e-5)
+
+
+BETWEEN_0_AND_1 = [
+    name
+    for name, one in FAMILIES.items()
+    if one.rule not in (rules.eurus, rules.implicit_llama)
+    and (one.head is None or one.head.link is not raw)
+]
+
+
+@pytest.mark.parametrize("family", BETWEEN_0_AND_1)
+def test_two_surely_wrong_steps_get_two_scores(family, tmp_path):
+    """The authors' code for some families drops scores that are exactly 0."""
+    plain = Plain(FAMILIES[family])
+    steps = [*STEPS, "Check: 7 + 3 = 10."]
+    plain.decide(PROBLEM, steps, [30.0, -30.0, -45.0, 30.0])
+    one = Published(family, tmp_path, plain)
+    least = -1.0 if FAMILIES[family].head and FAMILIES[family].head.link is difference else 0.0
+    for model in (one.model, one.load(dtype="bfloat16")):
+        scores = model.score(Trace(PROBLEM, steps))
+        right, wrong, worse, right_again = scores.values
+        assert min(right, right_again) > 1 - 1e-4
+        assert max(wrong, worse) < least + 1e-4
+        if scores.log_odds is not None:
+            assert scores.log_odds[1] > scores.log_odds[2] + 1
+    exact = one.model.score(Trace(PROBLEM, steps)).values
+    assert exact == pytest.approx(one.wanted(PROBLEM, steps), abs=1e-5)
 
 
 def test_code_beside_a_checkpoint_never_runs(published):
