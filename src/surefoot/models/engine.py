@@ -178,6 +178,9 @@ class Engine:
         """One sequence by itself, through the stock code alone."""
         tokens = torch.tensor([list(ids)], device=self.body.device)
         with self._lock:
+            if "dynamic" in _rotary_kinds(self.body.config):
+                # Frequencies stay those of the longest sequence so far until a short one comes.
+                self.body(input_ids=tokens[:, :1], use_cache=False)
             states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
         self.usage.computed_tokens += len(ids)
         self.usage.passes += 1
@@ -224,11 +227,7 @@ class Engine:
 
 def _unfit(config: Any) -> str | None:
     """What in a configuration makes the numbers depend on more than the tokens before."""
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    kinds = {rope.get("rope_type")} | {
-        one.get("rope_type") for one in rope.values() if isinstance(one, dict)
-    }
-    if bad := kinds & {"dynamic", "longrope"}:
+    if bad := _rotary_kinds(config) & {"dynamic", "longrope"}:
         return f"its rotary frequencies ({bad.pop()}) depend on the longest sequence of a pass"
     layers = {*(getattr(config, "layer_types", None) or ())}
     if other := layers - {"full_attention", "sliding_attention"}:
@@ -236,6 +235,14 @@ def _unfit(config: Any) -> str | None:
     if getattr(config, "attention_chunk_size", None):
         return "it attends in chunks"
     return None
+
+
+def _rotary_kinds(config: Any) -> set[str | None]:
+    """How the layers make their rotary frequencies."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    return {rope.get("rope_type")} | {
+        one.get("rope_type") for one in rope.values() if isinstance(one, dict)
+    }
 
 
 def _window(config: Any) -> int | None:
