@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
-from surefoot.errors import ModelError
+from surefoot.errors import ModelError, UsageError
 from surefoot.traces.records import storage_errors
 
 _BAD_FILES = (
@@ -27,6 +27,9 @@ _BAD_FILES = (
     StrictDataclassError,
 )
 """What transformers raises for a checkpoint that it cannot make sense of."""
+
+_PIECES = "Step 1:  5+8 = 13,\tso\n\nthe digit is 3. ки\n \\boxed{x²} naïve 数学 \U0001f600 -7"
+"""Text that tells apart ways of reading a SentencePiece model."""
 
 
 def read_checkpoint(
@@ -130,12 +133,43 @@ def read_tokenizer(folder: Path) -> Any:
 
     `AutoTokenizer` takes the class that belongs to the model's architecture, and such a class may
     put its own rules for cutting text in place of those in `tokenizer.json`.
+
+    Raises:
+        ModelError: its files are damaged, or cut text otherwise once read.
+        UsageError: it needs a package that is missing.
     """
     kind = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
+    pieces = folder / "tokenizer.model"
+    if kind is AutoTokenizer and pieces.is_file():
+        return _of_pieces(pieces)
     try:
         return kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower class for bad files
         raise ModelError(f"{folder}: its tokenizer cannot be read: {error}") from None
+
+
+def _of_pieces(file: Path) -> Any:
+    """The tokenizer of a SentencePiece model without a `tokenizer.json`, held against that model:
+    the classes that transformers has for them do not all put a space mark before the text."""
+    try:
+        import google.protobuf  # noqa: F401
+        from sentencepiece import SentencePieceProcessor
+    except ImportError:
+        raise UsageError(
+            f"{file} needs the packages sentencepiece and protobuf: pip install "
+            "'surefoot[sentencepiece]', or put a tokenizer.json beside it"
+        ) from None
+    try:
+        wanted = SentencePieceProcessor(model_file=str(file)).encode(_PIECES, out_type=str)
+        tokenizer = LlamaTokenizer.from_pretrained(file.parent, local_files_only=True)
+    except Exception as error:  # noqa: BLE001 - as above
+        raise ModelError(f"{file.parent}: its tokenizer cannot be read: {error}") from None
+    if tokenizer.tokenize(_PIECES) != wanted:
+        raise ModelError(
+            f"{file} cuts text otherwise once transformers has read it; convert it to a "
+            "tokenizer.json"
+        )
+    return tokenizer
 
 
 @contextmanager
