@@ -234,6 +234,12 @@ def test_a_broken_attention_is_noticed_and_not_used(name, broken, reason):
     assert Engine(body).reason is None
 
 
+def test_a_window_as_long_as_the_model_hides_nothing():
+    assert Engine(body_of("phimoe", {**MOE, "sliding_window": 2048})).reason is None
+    untold = Engine(body_of("phimoe", {**MOE, "sliding_window": 2047}))
+    assert "window of 2047 tokens" in untold.reason
+
+
 @pytest.mark.parametrize("kind", ["bert", "roberta", "electra"])
 def test_a_model_that_sees_what_follows_is_refused(kind):
     body = body_of(kind)
@@ -421,6 +427,7 @@ def test_the_model_stays_as_it_was(name):
     assert [*used.state_dict()] == [*plain.state_dict()]
 
 
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing_enable. is deprecated")
 def test_activation_checkpointing_still_works_after_an_engine():
     torch.manual_seed(0)
     plain = AutoModelForCausalLM.from_config(CONFIG_MAPPING["qwen2"](**BASE))
@@ -429,7 +436,7 @@ def test_activation_checkpointing_still_works_after_an_engine():
     inputs = torch.tensor([three_levels()[0][0]])
     for model in (plain, used):
         model.train()
-        model.activation_checkpointing_enable()
+        model.gradient_checkpointing_enable()
         model(input_ids=inputs, labels=inputs).loss.backward()
     for one, other in zip(plain.parameters(), used.parameters(), strict=True):
         assert torch.equal(one.grad, other.grad)

@@ -253,7 +253,8 @@ def _window(config: Any) -> int | None:
     if not getattr(config, "use_sliding_window", True):
         return None
     window: int | None = getattr(config, "sliding_window", None)
-    return window
+    longest = getattr(config, "max_position_embeddings", None)
+    return None if window and longest and window >= longest else window
 
 
 def places_in(tree: TokenTree, ids: Sequence[int], places: Sequence[int]) -> list[tuple[Node, int]]:
