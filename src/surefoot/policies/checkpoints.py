@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from tokenizers import normalizers
 from transformers import AutoConfig, AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
 from surefoot.errors import ModelError, UsageError
@@ -164,6 +165,11 @@ def _of_pieces(file: Path) -> Any:
         tokenizer = LlamaTokenizer.from_pretrained(file.parent, local_files_only=True)
     except Exception as error:  # noqa: BLE001 - as above
         raise ModelError(f"{file.parent}: its tokenizer cannot be read: {error}") from None
+    backend = tokenizer.backend_tokenizer
+    if getattr(backend.pre_tokenizer, "prepend_scheme", None) == "always":
+        # Metaspace leaves the mark out before text that begins with a space; SentencePiece does not
+        marks = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        backend.normalizer, backend.pre_tokenizer = normalizers.Sequence(marks), None
     if tokenizer.tokenize(_PIECES) != wanted:
         raise ModelError(
             f"{file} cuts text otherwise once transformers has read it; convert it to a "
