@@ -121,6 +121,14 @@ def test_what_is_lost_to_length_is_counted(make):
         findings.raise_errors()
 
 
+def test_one_token_too_many_loses_one_step(make):
+    (length,) = {len(row.ids) for row in make().renderer([text_of(CLEAN[0])])[0]}
+    assert found(examine(CLEAN, make(max_tokens=length, name="exact"))) == ({}, {})
+    error = one(examine(CLEAN[:1], make(max_tokens=length - 1, name="short")), "too-long")
+    assert "beyond it: 1 steps with 1 labels" in error.what
+    assert error.places[0].step == 1
+
+
 def test_in_windows_only_what_no_window_holds_is_an_error(make):
     long = labelled(["5 + 8 = 13."] * 40, *[1] * 40)
     hopeless = labelled(["5" * 200], 1)
@@ -137,6 +145,7 @@ def test_a_slot_whose_token_reaches_on_is_an_error(make):
     assert found(findings)[0] == {"merged-slot": 1}
     assert (one(findings, "merged-slot").places[0].row) == 3
     assert (one(findings, "merged-slot").places[0].step) == 1
+    assert findings.tokens.behind == 2
     with pytest.raises(UnscorableError):
         model.score(merging)
 
@@ -184,6 +193,13 @@ def test_a_step_without_a_token_is_an_error(make, step):
     assert (one(findings, "no-token").places[0].row) == 3
     assert (one(findings, "no-token").places[0].step) == 1
     assert len(findings.samples) == 3
+
+
+def test_a_step_within_the_last_token_of_the_prompt_is_an_error(make):
+    model = make(Template(prompt="{problem}\nt", step="{step}{slot}{cut}"))
+    findings = examine([*CLEAN, labelled([" is", " is"], 1, 1)], model)
+    assert found(findings)[0] == {"no-token": 1}
+    assert one(findings, "no-token").places[0].step == 0
 
 
 def test_slots_are_held_against_steps(prm):
@@ -312,7 +328,7 @@ def test_tags_and_special_tokens_in_text_are_told(make):
     assert found(findings) == ({}, {"marker": 3, "special": 2})
     assert "'ки', '<|im_end|>'" in one(findings, "marker").what
     assert [(p.row, p.step) for p in one(findings, "marker").places] == [(1, 0), (2, 1), (3, None)]
-    assert "'<end>', '<pad>'" in one(findings, "special").what
+    assert "('<end>', '<pad>')" in one(findings, "special").what
     assert all(
         len(scores.values) == len(t.steps)
         for scores, t in zip(model.score(traces), traces, strict=True)
