@@ -204,7 +204,7 @@ def _with_adapter(source: Source, auto_class: Any, place: Place) -> Any:
         UsageError: the package peft is missing.
     """
     try:
-        from peft import PeftModel
+        from peft import PeftModel, get_peft_model_state_dict
     except ImportError:
         raise UsageError(
             "an adapter needs the package peft: pip install 'surefoot[lora]'"
@@ -232,9 +232,13 @@ def _with_adapter(source: Source, auto_class: Any, place: Place) -> Any:
             )
     try:
         adapted = PeftModel.from_pretrained(model, str(source.folder), local_files_only=True)
-        return adapted.merge_and_unload()
+        wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+        merged = adapted.merge_and_unload()
     except (ValueError, KeyError, RuntimeError, TypeError, OSError) as error:
         raise ModelError(f"{source.folder} does not fit its base {source.base}: {error}") from None
+    if lacking := sorted(wanted.keys() - {*given}):
+        raise ModelError(f"{source.folder} lacks weights of the adapter: {first_few(lacking)}")
+    return merged
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ _BAD_FILES = (
     TypeError,
     KeyError,
     RuntimeError,
+    EOFError,
+    pickle.UnpicklingError,
     SafetensorError,
     StrictDataclassError,
 )
