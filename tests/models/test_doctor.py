@@ -106,6 +106,13 @@ def test_a_sample_says_what_stands_where(prm):
     assert row.slots == [row.spans[3].end - 1, row.spans[5].end - 1]
 
 
+def test_a_sign_of_several_tokens_is_shown_at_the_last(prm):
+    (sample,) = examine([labelled(["数a"], 1)], prm, samples=1).samples
+    (row,) = sample.rows
+    (span,) = [span for span in row.spans if span.kind == "step"]
+    assert row.texts[span.begin : span.end] == ("", "", "数", "a")
+
+
 def test_what_is_lost_to_length_is_counted(make):
     long = labelled(["5 + 8 = 13."] * 40, *[1] * 38, None, -1)
     model = make()

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from tokenizers import Encoding
@@ -57,7 +58,7 @@ class Rendered:
 
     `steps` names the step of each slot, `merged` the slots whose token reaches into the text behind
     it. If asked for, `empty` names the steps that leave no token, `spans` says what stands where,
-    and `texts` which characters each token adds.
+    and `texts` which characters each token completes.
     """
 
     ids: list[int]
@@ -225,7 +226,7 @@ class Draft:
                 if encoding is not None:
                     ids += encoding.ids
                     if self.explain:
-                        texts += _added_texts(offsets, piece.text)
+                        texts += _texts(offsets, piece.text)
         empty = [step for mark, begin, step in self.slots if mark.position <= begin.position]
         if empty and not self.explain:
             raise UnscorableError(
@@ -258,10 +259,10 @@ def _tokens_before(
     return before, before > 0 and offsets[before - 1][1] > character
 
 
-def _added_texts(offsets: Sequence[tuple[int, int]], text: str) -> list[str]:
-    """The characters of a run that each of its tokens adds to those before it."""
-    found, done = [], 0
-    for begin, end in offsets:
-        found.append(text[max(begin, done) : end])
-        done = max(done, end)
-    return found
+def _texts(offsets: Sequence[tuple[int, int]], text: str) -> list[str]:
+    """The characters of a run that each of its tokens completes: one that several tokens share,
+    such as the bytes of a sign, belongs to the last of them."""
+    return [
+        text[begin : min(end, after)]
+        for (begin, end), (after, _) in pairwise([*offsets, (len(text), len(text))])
+    ]
