@@ -45,14 +45,22 @@ def render(texts: Sequence[Text], contract: Contract, renderer: Renderer) -> lis
     rendered = renderer(texts)
     if contract.reading.head != "token-log-ratio":
         for rows in rendered:
-            for row in rows:
-                if row.merged:
-                    raise UnscorableError(
-                        f"the token that ends step {row.steps[row.merged[0]]} reaches into what "
-                        "follows, so its score would depend on that; set a {cut} in the "
-                        "contract's template"
-                    )
+            check_slots(rows)
     return rendered
+
+
+def check_slots(rows: Sequence[Rendered]) -> None:
+    """Refuse rows in which a slot is at a token that is not the step's alone.
+
+    Raises:
+        UnscorableError: naming the step.
+    """
+    for row in rows:
+        if row.merged:
+            raise UnscorableError(
+                f"the token that ends step {row.steps[row.merged[0]]} reaches into what follows, "
+                "so its score would depend on that; set a {cut} in the contract's template"
+            )
 
 
 def text_of(trace: Trace) -> Text:

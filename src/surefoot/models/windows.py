@@ -1,7 +1,8 @@
 """Traces longer than a model, step by step in windows that keep the problem.
 
 A window holds the problem and as many steps in a row as fit. Each step is scored once, in a window
-that begins with steps before it for about half of the room, where there are as many.
+that begins with steps before it for about half of the room, where there are as many. Where every
+step has a row of its own, a window is one row, and all of the room is for the steps before.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from surefoot.errors import UnscorableError
-from surefoot.models.render import Rendered, Renderer, Text, fits
+from surefoot.models.render import Rendered, Renderer, Text, check_slots, fits
 
 
 def windows(
@@ -24,7 +25,8 @@ def windows(
         max_tokens: The most that a row may have.
 
     Raises:
-        UnscorableError: the problem and one step alone are too long.
+        UnscorableError: the problem and one step alone are too long, or a window ends in a step
+            whose last token reaches into what ends the window.
     """
     sizes = _step_sizes(rows)
     found: list[tuple[Text, list[Rendered]]] = []
@@ -33,7 +35,8 @@ def windows(
     while done < num_steps:
         begin = done
         room = max_tokens - rows[0].start
-        while begin > 0 and sum(sizes[begin - 1 : done]) <= room // 2:
+        behind = room - sizes[done] if one_by_one else room // 2
+        while begin > 0 and sum(sizes[begin - 1 : done]) <= behind:
             begin -= 1
         end = done + 1
         while not one_by_one and end < num_steps and sum(sizes[begin : end + 1]) <= room:
@@ -64,6 +67,7 @@ def _written(
         )
         (rows,) = renderer([window])
         if fits(rows, max_tokens):
+            check_slots(rows)
             return window, rows
         if end > done + 1:
             end -= 1
