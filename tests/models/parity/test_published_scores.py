@@ -51,6 +51,21 @@ def test_scores_are_those_of_the_published_rule(published, family, text):
     assert scores == pytest.approx(one.wanted(problem, steps), abs=1e-5)
 
 
+TRIMMED = {"agentprm-alfworld", "fover-llama", "rlhflow-deepseek-data", "rlhflow-mistral-data"}
+"""Llama's chat template trims a message as a whole; we trim the problem and every step in it."""
+OTHERWISE = {*TRIMMED, "med-prm-documents", "eurusprm"}
+"""The first is trimmed before its problem, which is kept as it is here; the authors of the other
+measure a step with line ends at its end by what stands behind it in a shorter text."""
+
+
+@pytest.mark.parametrize("family", sorted({*FAMILIES} - OTHERWISE))
+def test_white_space_around_texts_stays_where_the_authors_leave_it(published, family):
+    one = published(family)
+    steps = ["a ", " b", "c.\n", "\n\nd", "e \n\n\n\n", " + \n", "\tki ки "]
+    values = one.model.score(Trace(" What?\n", steps)).values
+    assert values == pytest.approx(one.wanted(" What?\n", steps), abs=1e-5)
+
+
 @pytest.mark.parametrize("edge", [".", " .", "\n.\n", "\n\nки", " ки\n", ".\n\n", "+ \n\n\n\n"])
 def test_white_space_around_a_step_moves_no_score(published, family, edge):
     one = published(family)
@@ -88,6 +103,17 @@ def test_two_hundred_steps_get_two_hundred_scores(published, family):
     only = {"only": (0, 77, 199)} if one.model.contract.template.past is not None else {}
     for i, wanted in enumerate(one.wanted("x?", steps, **only)):
         assert wanted is None or values[i] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_search_gets_the_same_scores(published, family):
+    """Two branches of one problem, one of them grown further."""
+    one = published(family)
+    session = one.model.open(PROBLEM)
+    left, right = session.extend([(session.root, STEPS[:1]), (session.root, STEPS[1:])])
+    (grown,) = session.extend([(left, STEPS[1:])])
+    for branch, steps in ((left, STEPS[:1]), (right, STEPS[1:]), (grown, STEPS)):
+        whole = one.model.score(Trace(PROBLEM, steps)).values
+        assert branch.scores.values == pytest.approx(whole, abs=1e-5)
 
 
 BETWEEN_0_AND_1 = [
