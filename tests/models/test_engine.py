@@ -311,8 +311,9 @@ def test_keys_and_values_are_let_go(tiny, monkeypatch):
 
     def watch_pass(self, segments):
         forward(self, segments)
-        kept = sum(len(one.ids) for one in trees[-1].nodes() if one.memory is not None)
-        most.append(kept)
+        kept = [one for one in trees[-1].nodes() if one.memory is not None]
+        assert all(one.children for one in kept)
+        most.append(sum(len(one.ids) for one in kept))
 
     monkeypatch.setattr(Engine, "compute", watch_tree)
     monkeypatch.setattr(Engine, "_forward", watch_pass)
