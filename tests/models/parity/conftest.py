@@ -2,7 +2,8 @@
 
 import pytest
 
-from published_checkpoints import FAMILIES, Published
+from published_checkpoints import Published
+from published_families import FAMILIES
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ plain transformers model, run on one row at a time and read by hand.
 
 import pytest
 
-import published_rules as rules
-from published_checkpoints import FAMILIES, Plain, Published, difference, raw
+from published_checkpoints import Plain, Published
+from published_families import FAMILIES
+from published_heads import difference
 from surefoot import Trace
 
 PROBLEM = "If x + 3 = 10, find x. (Write {slot} for \\boxed{}.)"
@@ -116,15 +117,7 @@ def test_a_search_gets_the_same_scores(published, family):
         assert branch.scores.values == pytest.approx(whole, abs=1e-5)
 
 
-BETWEEN_0_AND_1 = [
-    name
-    for name, one in FAMILIES.items()
-    if one.rule not in (rules.eurus, rules.implicit_llama)
-    and (one.head is None or one.head.link is not raw)
-]
-
-
-@pytest.mark.parametrize("family", BETWEEN_0_AND_1)
+@pytest.mark.parametrize("family", [name for name, one in FAMILIES.items() if one.is_bounded])
 def test_two_surely_wrong_steps_get_two_scores(family, tmp_path):
     """The authors' code for some families drops scores that are exactly 0."""
     plain = Plain(FAMILIES[family])
