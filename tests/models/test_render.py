@@ -198,7 +198,7 @@ TAGS = {
 
 def tagged(kind):
     begin, tag = TAGS.get(kind, ("<s>", "</s>"))
-    return begin, tag, Template(prompt=begin + " {problem} \n", step=" {step}" + tag + "{slot} x")
+    return begin, tag, Template(prompt=begin + "{problem} \n", step="{step}" + tag + "{slot}x")
 
 
 @every_kind
@@ -207,7 +207,7 @@ def tagged(kind):
 def test_special_tokens_of_a_template_are_those_of_the_whole_text(kind, problem, steps):
     tokenizer = KINDS[kind]()
     begin, tag, template = tagged(kind)
-    text = f"{begin} {problem} \n" + "".join(f" {step}{tag} x" for step in steps)
+    text = f"{begin}{problem} \n" + "".join(f"{step}{tag}x" for step in steps)
     row = row_of(template, tokenizer, problem, steps)
     assert row.ids == tokenizer(text, add_special_tokens=False)["input_ids"]
     tag_id = tokenizer.convert_tokens_to_ids(tag)
