@@ -208,7 +208,9 @@ class Plain:
     def save_other_adapter(self, folder):
         """Put an adapter that has nothing to do with scores into a folder."""
         other = LoraConfig(
-            task_type="CAUSAL_LM", target_modules=["q_proj"], init_lora_weights=False
+            task_type="CAUSAL_LM",
+            target_modules=["q_proj", "embed_tokens"],
+            init_lora_weights=False,
         )
         other = get_peft_model(copy.deepcopy(self.model), other)
         other.save_pretrained(folder, save_embedding_layers=False)

@@ -270,6 +270,14 @@ def test_an_adapter_with_a_contract_finds_the_base_that_it_names(published, tmp_
     assert_same(surefoot.load(folder), one.wanted(PROBLEM, STEPS))
 
 
+def test_an_adapter_beside_a_whole_model_is_not_put_on(published, tmp_path):
+    """As transformers would, unasked."""
+    one = published("math-minos")
+    folder = one.copied(tmp_path / "mine")
+    one.plain.save_other_adapter(folder)
+    assert_same(surefoot.load(folder, profile=one.name), one.wanted(PROBLEM, STEPS))
+
+
 def test_a_base_with_fewer_positions_sets_the_room(published, tmp_path):
     one = published("openr-math-psa")
     base = shutil.copytree(one.options["base"], tmp_path / "base")
