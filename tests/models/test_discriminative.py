@@ -11,10 +11,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification
 
 import surefoot
+from published_tokenizers import qwen
 from surefoot.errors import ContractError, ModelError, StorageError
-from surefoot.models.contract import Contract
+from surefoot.models.contract import Contract, Reading
 from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.heads import Head
+from surefoot.models.render import text_of
+from surefoot.models.template import Template
 from surefoot.policies import checkpoints
 from surefoot.traces.layout import Layout
 from surefoot.traces.types import Step, Trace
@@ -30,8 +33,8 @@ TRACES = [
 LAYOUT = Layout("\n\n", " ки\n")
 
 
-def make(small_model, tokenizer, family="qwen2", **contract):
-    model = small_model(family, "scorer")
+def make(small_model, tokenizer, family="qwen2", model_positions=512, **contract):
+    model = small_model(family, "scorer", max_position_embeddings=model_positions)
     agreed = Contract.for_layout(tokenizer, LAYOUT, **{"max_tokens": 512, **contract})
     return DiscriminativeModel(model, tokenizer, agreed, name="small")
 
@@ -361,3 +364,154 @@ def test_a_place_that_cannot_be_written_is_said(scorer, tmp_path):
     with pytest.raises(StorageError, match="cannot write it"):
         scorer.save(tmp_path / "file")
     assert (tmp_path / "file").read_text() == ""
+
+
+SECOND = Template(
+    prompt="{user}{problem}{assistant}",
+    past="{step}",
+    between="\n\n",
+    step="Now: {step} A: {slot}<extra>, B: {slot}<extra>",
+    second="Now: {step} A: {sign}, B: {sign}, C: {slot}<extra>",
+    end="{end}",
+)
+
+
+@pytest.mark.parametrize("link", ["softmax", "difference"])
+@pytest.mark.parametrize("rejected", [None, -1.0])
+def test_a_second_pass_is_shown_what_the_first_found(small_model, link, rejected):
+    """On whole conversations of the chat template, with logits at the token before each tag."""
+    tokenizer = qwen()
+    reading = Reading(head="tokens", tokens=("<->", "<+>"), link=link, rejected=rejected)
+    contract = Contract(template=SECOND, reading=reading, max_tokens=512)
+    model = small_model(tokenizer=tokenizer, vocab_size=600)
+    scorer = DiscriminativeModel(model, tokenizer, contract, name="two")
+    tag, *pair = tokenizer.convert_tokens_to_ids(["<extra>", "<->", "<+>"])
+
+    def shares(answer):
+        messages = [{"role": "user", "content": "p"}, {"role": "assistant", "content": answer}]
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids])).logits[0]
+        places = [i - 1 for i, one in enumerate(ids) if one == tag]
+        return torch.softmax(logits[places][:, pair].double(), -1)[:, 1].tolist()
+
+    steps = [f"{i} + {i} = {2 * i}" for i in range(1, 13)]
+    wanted, met = [], set()
+    for k, step in enumerate(steps):
+        before = "\n\n".join([*steps[:k], f"Now: {step} A: "])
+        first = shares(before + "<extra>, B: <extra>")
+        signs = ["<+>" if one > 0.5 else "<->" for one in first]
+        met.add(tuple(signs))
+        (last,) = shares(before + f"{signs[0]}, B: {signs[1]}, C: <extra>")
+        value = last if link == "softmax" else 2 * last - 1
+        wanted.append(rejected if rejected is not None and "<->" in signs else value)
+    scores = scorer.score(Trace("p", steps))
+    assert scores.values == pytest.approx(wanted, abs=1e-5)
+    assert len(met) > 1
+    assert (scores.log_odds is None) == (link == "difference" or rejected is not None)
+    alone = [one.values[0] for one in scorer.score([Trace("p", [step]) for step in steps])]
+    assert alone[0] == pytest.approx(wanted[0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        ({"tokens": ("<->", "no way")}, r"writes 'no way' as \[.*\], the contract reads one token"),
+        ({"tokens": ("<+>", "<+>")}, r"'<\+>' and '<\+>' begin with the same token"),
+        ({"tokens": ("so 1", "so 2"), "first_token": True}, "begin with the same token"),
+    ],
+)
+def test_tokens_that_cannot_be_read_are_refused(small_model, reading, reason):
+    contract = Contract(reading=Reading(head="tokens", **reading), max_tokens=512)
+    model = small_model(tokenizer=qwen(), vocab_size=600)
+    with pytest.raises(ContractError, match=reason):
+        DiscriminativeModel(model, qwen(), contract, name="x")
+
+
+def test_the_first_token_of_an_answer_is_read_if_asked(small_model):
+    tokenizer = qwen()
+    template = Template(prompt="{problem}\n{cut}", step="{step}{cut}: {slot}{cut}{eos}")
+    reading = Reading(head="tokens", tokens=("incorrect", "correct"), first_token=True)
+    contract = Contract(template=template, reading=reading, max_tokens=512)
+    model = small_model(tokenizer=tokenizer, vocab_size=600)
+    scorer = DiscriminativeModel(model, tokenizer, contract, name="first")
+    pair = [tokenizer.encode(word, add_special_tokens=False)[0] for word in reading.tokens]
+    texts = ["p\n", "a", ": "]
+    ids = [i for text in texts for i in tokenizer.encode(text, add_special_tokens=False)]
+    with torch.no_grad():
+        z = model(input_ids=torch.tensor([ids])).logits[0, -1, pair]
+    assert scorer.score(Trace("p", ["a"])).log_odds == pytest.approx([float(z[1] - z[0])], abs=1e-4)
+
+
+def test_a_mean_over_the_vocabulary_is_read_end_to_end(small_model, small_tokenizer):
+    reading = Reading(head="vocabulary-mean", link="sigmoid", classes=1)
+    model = small_model()
+    contract = Contract(reading=reading, max_tokens=512)
+    scorer = DiscriminativeModel(model, small_tokenizer, contract, name="mean")
+    ids = [i for text in ("p", "\n", "abc", "\n") for i in small_tokenizer.encode(text)]
+    with torch.no_grad():
+        mean = model(input_ids=torch.tensor([ids])).logits[0, -1].mean()
+    assert scorer.score(Trace("p", ["abc"])).values == pytest.approx([float(torch.sigmoid(mean))])
+
+
+@pytest.mark.parametrize("head", ["tokens", "vocabulary-mean"])
+def test_a_model_without_a_language_models_head_is_refused(small_model, small_tokenizer, head):
+    more = {"tokens": ("1", "2")} if head == "tokens" else {"link": "raw", "classes": 1}
+    contract = Contract(reading=Reading(head=head, **more), max_tokens=512)
+    with pytest.raises(ContractError, match="a Qwen2Model without a language model's head"):
+        DiscriminativeModel(small_model().base_model, small_tokenizer, contract, name="x")
+
+
+def test_a_log_ratio_needs_a_reference(small_model, small_tokenizer):
+    reading = Reading(head="token-log-ratio", link="log-ratio")
+    contract = Contract(reading=reading, max_tokens=512)
+    with pytest.raises(ContractError, match="a log-ratio needs a reference model"):
+        DiscriminativeModel(small_model(), small_tokenizer, contract, name="x")
+
+
+def test_a_head_of_its_own_is_saved_beside_the_model(small_model, small_tokenizer, tmp_path):
+    """Two layers with biases, on a bare body."""
+    chance = torch.Generator().manual_seed(0)
+    layers = tuple(
+        (torch.randn(rows, columns, generator=chance), torch.randn(rows, generator=chance))
+        for rows, columns in ((8, 32), (3, 8))
+    )
+    reading = Reading(layers=("value.0", "value.2"), classes=3, good=(1, 2))
+    contract = Contract.for_layout(small_tokenizer, LAYOUT, reading=reading, max_tokens=512)
+    body = small_model().base_model
+    scorer = DiscriminativeModel(body, small_tokenizer, contract, name="prm", head=Head(layers))
+    scorer.save(tmp_path / "prm")
+    assert sorted(load_file(tmp_path / "prm" / "head.safetensors")) == [
+        *("value.0.bias", "value.0.weight", "value.2.bias", "value.2.weight"),
+    ]
+    for one, other in zip(
+        surefoot.load(tmp_path / "prm").score(TRACES), scorer.score(TRACES), strict=True
+    ):
+        assert one.values == pytest.approx(other.values, abs=1e-5)
+        assert len(one.values) == len(one.log_odds)
+
+
+def test_what_candidates_share_is_computed_once(scorer, monkeypatch):
+    """Also where they come in any order and are more than one group holds."""
+    candidates = [Trace(PROBLEM, [f"{i} + 8 = {i + 8}.", "So."]) for i in range(12)]
+    others = [Trace("Another problem", ["1", str(i)]) for i in range(12)]
+    mixed = [one for pair in zip(candidates, others, strict=True) for one in pair]
+    rows = [row for (row,) in scorer.renderer([text_of(trace) for trace in mixed])]
+    different = {tuple(row.ids[: i + 1]) for row in rows for i in range(len(row.ids))}
+    before = scorer.engine.usage.computed_tokens
+    scores = scorer.score(mixed)
+    assert scorer.engine.usage.computed_tokens - before == len(different)
+    monkeypatch.setattr("surefoot.models.discriminative.GROUP_TOKENS", 200)
+    for one, other in zip(scores, scorer.score(mixed), strict=True):
+        assert one.values == pytest.approx(other.values, abs=1e-5)
+
+
+def test_two_hundred_steps_get_two_hundred_scores(small_model, small_tokenizer):
+    scorer = make(small_model, small_tokenizer, max_tokens=4096, model_positions=4096)
+    trace = Trace("数? \U0001f600", [f"é{i} <end>\n" for i in range(200)])
+    scores = scorer.score(trace)
+    assert scores.values == pytest.approx(
+        plain_scores(scorer.model, small_tokenizer, trace), abs=1e-5
+    )
+    assert len(scores.values) == 200
