@@ -107,6 +107,21 @@ def test_only_linear_layers_are_rounded():
         assert one.dtype == torch.float32, name
 
 
+@pytest.mark.parametrize("name", ["qwen2", "gemma2", "gpt2"])
+def test_what_was_read_in_bfloat16_computes_in_fp32_but_for_linear_layers(name, tmp_path):
+    model = body_of(name)
+    model.save_pretrained(tmp_path)
+    read = AutoModel.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    linear_in_bfloat16(read)
+    kinds = (nn.Linear, nn.Embedding)
+    coarse = {f"{name}.weight" for name, one in read.named_modules() if isinstance(one, kinds)}
+    coarse |= {f"{name}.bias" for name, one in read.named_modules() if isinstance(one, kinds)}
+    for name, one in read.named_parameters():
+        assert one.dtype == (torch.bfloat16 if name in coarse else torch.float32), name
+    with torch.no_grad():
+        assert read(input_ids=IDS).last_hidden_state.dtype == torch.float32
+
+
 @pytest.mark.parametrize("name", ["qwen2", "llama", "gemma2"])
 def test_rotary_frequencies_are_not_rounded(name, tmp_path):
     """Also where the weights were read in bf16, as they are from a checkpoint."""
