@@ -133,7 +133,7 @@ WORDS = ["3 * 4 = 12", "so", "12 + 5 = 17.", "<extra_0>", "ки", "x\n\n", " y",
 
 
 @every_contract
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_growth_scores_as_whole_traces_do(scorers, kind, seed):
     scorer, twin = scorers(kind)
     chance = random.Random(seed)
