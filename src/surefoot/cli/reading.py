@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from surefoot.cli.say import count, note
 from surefoot.errors import FormatError, RowError, UnscorableError
-from surefoot.models.base import RewardModel
 from surefoot.traces.types import StepScores, Trace
+
+if TYPE_CHECKING:
+    from surefoot.models.base import RewardModel
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -18,7 +18,10 @@ from tokenizers import Encoding
 
 from surefoot.errors import UnscorableError
 from surefoot.models.template import Template, parts
-from surefoot.policies.encoders import WHITE_SPACE, AddedToken, Encoders
+from surefoot.policies.encoders import WHITE_SPACE, AddedToken
+
+Split = Callable[[str], Iterable[str | AddedToken]]
+"""From literal text to stretches of plain text and added tokens."""
 
 NUMBERED = re.compile(r"\s*step\s*\d+\s*[:.]", re.IGNORECASE)
 """How a step begins that has a number of its own."""
@@ -97,12 +100,10 @@ class Run:
 class Draft:
     """One row in the making: what is laid, in order, and then its ids."""
 
-    def __init__(
-        self, template: Template, tokenizer: Any, encoders: Encoders, explain: bool
-    ) -> None:
+    def __init__(self, template: Template, tokenizer: Any, split: Split, explain: bool) -> None:
         self.template = template
         self.tokenizer = tokenizer
-        self.encoders = encoders
+        self.split = split
         self.explain = explain
         self.laid: list[str | AddedToken | _Cut | _Mark] = []
         self.slots: list[tuple[_Mark, _Mark, int]] = []
@@ -160,7 +161,7 @@ class Draft:
 
     def literal(self, text: str) -> None:
         """Lay the author's own text; special tokens in it are tokens."""
-        for piece in self.encoders.split(text):
+        for piece in self.split(text):
             kind = "special" if isinstance(piece, AddedToken) else "template"
             self._lay(kind, piece)
 

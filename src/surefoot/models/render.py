@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tokenizers import Encoding
@@ -139,6 +140,7 @@ class Renderer:
         self.template = spell_out_chat(template, tokenizer)
         self.tokenizer = tokenizer
         self.encoders = Encoders(tokenizer)
+        self._split = lru_cache(maxsize=512)(lambda text: tuple(self.encoders.split(text)))
 
     def __call__(
         self,
@@ -162,7 +164,7 @@ class Renderer:
         for text in texts:
             drafts.append([])
             for row in self._rows(text):
-                draft = Draft(self.template, self.tokenizer, self.encoders, explain)
+                draft = Draft(self.template, self.tokenizer, self._split, explain)
                 draft.write(text, row, None if some_signs is None else next(some_signs))
                 drafts[-1].append(draft)
         encodings = self._encode([run for own in drafts for draft in own for run in draft.runs()])

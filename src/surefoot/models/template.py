@@ -28,6 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from jinja2 import TemplateError
@@ -150,11 +151,14 @@ class Template:
         )
 
 
-def parts(text: str) -> Iterator[Part]:
+@lru_cache(maxsize=512)
+def parts(text: str) -> tuple[Part, ...]:
     """The literal stretches and the marks of a template text, in order."""
-    for i, stretch in enumerate(_MARK.split(text)):
-        if stretch:
-            yield Part("mark" if i % 2 else "text", stretch)
+    return tuple(
+        Part("mark" if i % 2 else "text", stretch)
+        for i, stretch in enumerate(_MARK.split(text))
+        if stretch
+    )
 
 
 def spell_out_chat(template: Template, tokenizer: Any) -> Template:
