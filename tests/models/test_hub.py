@@ -3,7 +3,7 @@
 import pytest
 
 import surefoot
-from surefoot.errors import ModelError
+from surefoot.errors import ModelError, UsageError
 from surefoot.models.base import BatchScorer
 from surefoot.models.hub import BUILT_IN
 from surefoot.traces.types import StepScores, Trace
@@ -42,3 +42,17 @@ def test_exactly_one_score_for_each_step_or_an_error():
         Careless((0.1,)).score(traces)
     with pytest.raises(ModelError, match=f"1 scores for the 2 steps of trace {traces[1].id}"):
         Careless((0.1,), (0.2,)).score(traces)
+
+
+@pytest.mark.parametrize(
+    "option", [{"dtype": "bfloat16"}, {"long": "windows"}, {"profile": "trl"}, {"device": "cpu"}]
+)
+def test_an_option_that_means_nothing_is_refused_not_passed_over(option):
+    (name,) = option
+    with pytest.raises(UsageError, match=f"{name} mean nothing for arithmetic"):
+        surefoot.load("arithmetic", **option)
+
+
+def test_a_server_is_asked_for_nothing_that_only_a_checkpoint_has():
+    with pytest.raises(UsageError, match="dtype, long mean nothing for http"):
+        surefoot.load("http://localhost:1", dtype="bfloat16", long="windows")

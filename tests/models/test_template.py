@@ -116,7 +116,8 @@ def test_a_template_that_cannot_work_is_refused(texts, reason):
 
 
 def test_the_problem_may_stand_in_the_step_instead():
-    Template(prompt="", past="{step}", step="{problem}: {step}{slot}")
+    template = Template(prompt="", past="{step}", step="{problem}: {step}{slot}")
+    assert parts(template.step)[0] == Part("mark", "problem")
 
 
 def test_parts_are_literal_text_and_marks():

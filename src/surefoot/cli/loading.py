@@ -32,6 +32,9 @@ class Loading:
     reference: str | None = None
     """The model that a log-ratio is taken against, if not the published one."""
 
+    tokenizer: str | None = None
+    """The folder of the tokenizer of a model behind a server."""
+
     revision: str | None = None
     """Of a hub repository: a branch, tag or commit."""
 

@@ -72,7 +72,7 @@ def score(
                     tally.add(trace, scores)
         except KeyboardInterrupt as stop:
             if writer is not None and writer.done:
-                kept = count(tally.traces, "trace")
+                kept = count(_whole_rows(str(out)), "trace")
                 stop.add_note(f"{kept} are kept in {out}; the same command goes on from there")
             raise
     if tally.unscored == tally.traces > 0:
@@ -83,6 +83,12 @@ def score(
         print_json({**result, "out": out})
     else:
         _print_summary(tally, skipped, out)
+
+
+def _whole_rows(out: str) -> int:
+    """How many rows a file holds; an interrupt may come between writing a row and counting it."""
+    with open(out, "rb") as file:
+        return sum(line.endswith(b"\n") for line in file)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from surefoot.errors import ContractError
 from surefoot.models.base import BatchScorer, Session
 from surefoot.models.contract import CONTRACT_FILE, Contract
 from surefoot.models.engine import Engine
-from surefoot.models.heads import Head, Read, check_logits, layers_head, link, tokens_head
+from surefoot.models.heads import Head, Read, check_logits, layers_head, link, signed, tokens_head
 from surefoot.models.render import (
     Item,
     Rendered,
@@ -128,7 +128,10 @@ class DiscriminativeModel(BatchScorer):
             rest = iter(reads)
             for item in group:
                 found[item.place] += [read for _ in item.rows for read in next(rest)]
-        scores = {text: self.signed(own) for text, own in zip(texts, found, strict=True)}
+        scores = {
+            text: signed(own, self.contract, self.name)
+            for text, own in zip(texts, found, strict=True)
+        }
         self.windowed += sum(text_of(trace) in in_windows for trace in traces)
         return [scores[text_of(trace)] for trace in traces]
 
@@ -196,18 +199,6 @@ class DiscriminativeModel(BatchScorer):
         """Where the states of a row's slots are read."""
         shift, last = self.contract.reading.shift, len(row.ids) - 1
         return [min(max(slot + shift, 0), last) for slot in row.slots]
-
-    def signed(self, reads: Sequence[Read]) -> StepScores:
-        """Scores of the steps of one trace, with what the contract says of them."""
-        odds = tuple(read.log_odds for read in reads)
-        return StepScores(
-            tuple(read.value for read in reads),
-            self.name,
-            kind=self.contract.kind,
-            default_aggregate=self.contract.aggregate,
-            threshold=self.contract.threshold,
-            log_odds=None if None in odds else odds,
-        )
 
     def _own_head(self) -> Head:
         """The head that is part of the model."""

@@ -6,6 +6,7 @@ body runs in: in bf16 the logits have a grid of some .03, so that different step
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from surefoot.errors import ContractError
-from surefoot.models.contract import Reading
+from surefoot.models.contract import Contract, Reading
+from surefoot.traces.types import StepScores
 
 _ROWS = 256
 """States that the whole vocabulary is computed for at once."""
@@ -157,6 +159,20 @@ def check_logits(model: Any, head: Head, token_ids: Sequence[int]) -> None:
             f"a {type(model).__name__} makes its logits otherwise than a linear head does (they "
             f"differ by {worst:.2g}), so scores of two of its tokens cannot be read alone"
         )
+
+
+def signed(reads: Sequence[Read], contract: Contract, name: str) -> StepScores:
+    """The scores of the steps of one trace, with what the contract says of them."""
+    odds = tuple(read.log_odds for read in reads)
+    known = all(one is not None and math.isfinite(one) for one in odds)
+    return StepScores(
+        tuple(read.value for read in reads),
+        name,
+        kind=contract.kind,
+        default_aggregate=contract.aggregate,
+        threshold=contract.threshold,
+        log_odds=odds if known else None,
+    )
 
 
 def link(logits: Tensor, reading: Reading) -> list[Read]:

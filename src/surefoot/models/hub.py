@@ -94,13 +94,18 @@ def load(
         raise UsageError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
     if long not in ("error", "windows"):
         raise UsageError(f"long is {long!r}; it must be error or windows")
+    here: dict[str, object] = {"base": base, "reference": reference, "revision": revision}
+    here |= {"device": device, "dtype": dtype != "float32", "long": long != "error"}
     if isinstance(source, str) and source in BUILT_IN:
+        read = {"profile": profile, "contract": contract, "separator": separator}
+        _refuse(source, {**read, "tokenizer": tokenizer, **here})
         return BUILT_IN[source]()
     known = _profile(source, profile if profile or separator is None else "trl")
     given = (
         contract if contract is None or isinstance(contract, Contract) else Contract.load(contract)
     )
     if isinstance(source, str) and is_address(source):
+        _refuse(source, {"separator": separator, **here})
         own = None if tokenizer is None else folder_of(tokenizer)
         return connect(source, profile=known, contract=given, tokenizer=own)
     folder = folder_of(source, revision=revision, pickled=bool(known and known.weights == "bin"))
@@ -112,6 +117,7 @@ def load(
     known = known or _recognised(folder)
     place = loading.Place(device=device or _best_device(), bfloat16=dtype == "bfloat16")
     if known is not None and known.critic is not None and given is None:
+        _refuse(known.name, {"separator": separator, "long": long != "error"})
         return generative(_writer(folder, place), known)
     bare = _base(folder, base, known) if is_adapter else None
     agreed = given or _contract(
@@ -128,10 +134,17 @@ def load(
     )
     if agreed.reading.head != "token-log-ratio":
         return loading.load_steps(origin, place, "error" if long == "error" else "windows")
+    _refuse("a log-ratio", {"long": long != "error"})
     other = reference or (known.reference if known else None)
     if other is None:
         raise UsageError("a log-ratio needs the model it is taken against: give reference")
     return loading.load_log_ratio(origin, folder_of(other), place)
+
+
+def _refuse(what: str, options: Mapping[str, object]) -> None:
+    """Refuse options that mean nothing for a model, rather than pass over them."""
+    if given := [name for name, value in options.items() if value]:
+        raise UsageError(f"{', '.join(given)} mean nothing for {what}; leave them out")
 
 
 def folder_of(source: str | Path, *, revision: str | None = None, pickled: bool = False) -> Path:

@@ -22,7 +22,7 @@ from surefoot.models.base import BatchScorer
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import check_room
 from surefoot.models.engine import Engine
-from surefoot.models.heads import check_logits, token_log_probs, tokens_head
+from surefoot.models.heads import Read, check_logits, signed, token_log_probs, tokens_head
 from surefoot.models.render import (
     Rendered,
     Renderer,
@@ -99,16 +99,8 @@ class LogRatioModel(BatchScorer):
             begin, last = _first_counted(row), len(row.ids) - 1
             shift = self.contract.reading.shift
             places = [min(max(slot + shift, begin), last) for slot in row.slots]
-            values = [float(sums[place - begin]) for place in places]
-            scores.append(
-                StepScores(
-                    tuple(values),
-                    self.name,
-                    kind=self.contract.kind,
-                    default_aggregate=self.contract.aggregate,
-                    threshold=self.contract.threshold,
-                )
-            )
+            reads = [Read(float(sums[place - begin]), None) for place in places]
+            scores.append(signed(reads, self.contract, self.name))
         return scores
 
     def _log_probs(self, rows: Sequence[Rendered], engine: Engine, model: Any) -> list[Tensor]:

@@ -15,7 +15,7 @@ import torch
 
 from surefoot.models.base import Branch, Session
 from surefoot.models.engine import places_in
-from surefoot.models.heads import Read
+from surefoot.models.heads import Read, signed
 from surefoot.models.render import Item, Rendered, fits, render, text_of, too_long
 from surefoot.models.tree import Node, TokenTree
 from surefoot.traces.types import StepScores, Trace
@@ -73,7 +73,7 @@ class TreeSession(Session):
                     [self.tree.path(row.ids)[-1] for row, _ in own],
                 )
             )
-        return [self.model.signed(kept.reads) for kept in self._new]
+        return [signed(kept.reads, self.model.contract, self.model.name) for kept in self._new]
 
     def _items(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[Item]:
         """What is to be read: the new steps, or all where the old ones are cut into other tokens

@@ -15,7 +15,6 @@ kept the server from computing a part.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, get_args
@@ -25,7 +24,7 @@ import torch
 from surefoot.errors import ContractError, ModelError, UnscorableError, UsageError
 from surefoot.models.base import BatchScorer
 from surefoot.models.contract import Contract
-from surefoot.models.heads import link
+from surefoot.models.heads import link, signed
 from surefoot.models.http import Server, requests
 from surefoot.models.render import (
     Rendered,
@@ -244,16 +243,7 @@ class VllmModel(BatchScorer):
         logits = torch.tensor(rows, dtype=torch.float64)
         if self.numbers == "probabilities":
             logits = logits.log()  # whose softmax are the probabilities again
-        reads = link(logits[None], self.contract.reading)
-        odds = tuple(read.log_odds for read in reads)
-        return StepScores(
-            tuple(read.value for read in reads),
-            self.name,
-            kind=self.contract.kind,
-            default_aggregate=self.contract.aggregate,
-            threshold=self.contract.threshold,
-            log_odds=odds if all(z is not None and math.isfinite(z) for z in odds) else None,
-        )
+        return signed(link(logits[None], self.contract.reading), self.contract, self.name)
 
     def _wrong(self, reason: str) -> ModelError:
         return ModelError(f"{self.server.url}/pooling: the answer cannot be used: {reason}")
