@@ -143,14 +143,19 @@ def test_no_machine_path_or_registry_host_in_the_project():
     ids=["import", "help", "score help", "version"],
 )
 def test_starts_fast(command):
-    """Processor time of the best of five runs, so that other work on the machine does not count."""
-    seconds = []
+    """At most three times what Python takes to load the framework of the command line: .3 s where
+    that takes .1 s. Processor time of the best of five, taking turns, so that neither other work on
+    the machine nor its speed counts."""
+    bare = [sys.executable, "-c", "import cyclopts"]
+    seconds = {"bare": [], "ours": []}
     for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.3, seconds
+        for name, one in (("bare", bare), ("ours", command)):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(one, check=True, capture_output=True, timeout=60)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            seconds[name].append(spent)
+    assert min(seconds["ours"]) < 3 * min(seconds["bare"]), seconds
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["score", "--help"], ["nonsense"]])

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from surefoot.evals.discrimination import auroc
 from surefoot.models.contract import Contract
 from surefoot.models.hub import load
 from surefoot.policies.base import Prefix
+from surefoot.scores.discrimination import auroc
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.training.policy import train_policy
 from surefoot.training.reward import LabelRule, fresh_scorer, train_reward_model

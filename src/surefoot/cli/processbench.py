@@ -54,8 +54,8 @@ def processbench(
     if scores is not None and loading != Loading():
         raise UsageError("options of how a model is loaded mean nothing to --scores; give --model")
     target = _results_file(out)
-    from surefoot.evals.first_errors import knows_first_error
     from surefoot.evals.processbench import evaluate_processbench
+    from surefoot.scores.first_errors import knows_first_error
 
     skipped, unscored = Skipped(), Unscored(strict)
     reward_model = None if model is None else load_model(model, loading)

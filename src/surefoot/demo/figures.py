@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from surefoot.demo.config import DemoConfig
-from surefoot.evals.first_errors import evaluate_first_errors, first_error, tune_threshold
 from surefoot.evals.pools import Figure, Pool, Selection, curves, paired
 from surefoot.models.checkers import ArithmeticChecker
+from surefoot.scores.first_errors import evaluate_first_errors, first_error, tune_threshold
 from surefoot.stats import Estimate, FloatArray, bootstrap, bootstrap_mean
 from surefoot.traces.store import read_traces
 from surefoot.traces.types import StepScores, Trace

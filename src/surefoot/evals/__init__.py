@@ -1,1 +1,1 @@
-"""Measure scorers against labels and selection against outcomes."""
+"""Measure scorers on benchmarks, and selection against outcomes."""

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from surefoot.errors import UsageError
-from surefoot.evals.discrimination import (
+from surefoot.models.base import RewardModel
+from surefoot.models.baselines import RandomScores, StepLength
+from surefoot.scores.discrimination import (
     LabelledSteps,
     StepDiscrimination,
     auroc_difference,
     step_discrimination,
 )
-from surefoot.evals.first_errors import (
+from surefoot.scores.first_errors import (
     BoolArray,
     FirstErrorReport,
     Threshold,
@@ -36,8 +38,6 @@ from surefoot.evals.first_errors import (
     matches,
     tune_threshold,
 )
-from surefoot.models.base import RewardModel
-from surefoot.models.baselines import RandomScores, StepLength
 from surefoot.stats import (
     Difference,
     Estimate,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.errors import UsageError
-from surefoot.evals.discrimination import (
+from surefoot.scores.discrimination import (
     LabelledSteps,
     auroc,
     auroc_difference,

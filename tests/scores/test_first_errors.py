@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.errors import UsageError
-from surefoot.evals.first_errors import (
+from surefoot.scores.first_errors import (
     Threshold,
     evaluate_first_errors,
     f1,

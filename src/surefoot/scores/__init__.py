@@ -1,0 +1,1 @@
+"""What step scores are worth: measured against labels, given thresholds, calibrated."""
