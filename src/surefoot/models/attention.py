@@ -13,7 +13,7 @@ FlashAttention, arXiv:2205.14135, and FlashDecoding). The second is faster for l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -72,18 +72,32 @@ class Plan:
     merged_kernel: bool
     masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
     siblings: list[Siblings] = field(default_factory=list)
-    rows_of: dict[Node, tuple[int, int]] = field(default_factory=dict)
+    place_of: dict[Node, int] = field(default_factory=dict)
+    """Which segment holds a node."""
     windows: set[int] = field(default_factory=set)
     """The sliding windows that the model told of."""
 
     def __post_init__(self) -> None:
-        for segment in self.segments:
-            self.rows_of[segment.node] = segment.begin, segment.end
+        for i, segment in enumerate(self.segments):
+            self.place_of[segment.node] = i
             last = self.siblings[-1] if self.siblings else None
             if last is not None and last.segments[0].node.parent is segment.node.parent:
                 last.segments.append(segment)
             else:
                 self.siblings.append(Siblings(segment.node.chain(), [segment]))
+
+    @property
+    def lengths(self) -> list[int]:
+        """The number of tokens of each segment."""
+        return [segment.end - segment.begin for segment in self.segments]
+
+    def mask(self, first: int, last: int, window: int | None) -> Tensor:
+        """What queries at the places from `first` to before `last` see of the keys up to there."""
+        found = self.masks.get((first, last, window))
+        if found is None:
+            found = _mask(torch.arange(first, last, device=self.rows.device), window)
+            self.masks[first, last, window] = found
+        return found
 
 
 def tree_attention(
@@ -103,54 +117,74 @@ def tree_attention(
     """The attention function: query (1, H, T, D), key and value (1, KV, T, D) give (1, T, H, D)."""
     layer = module.layer_idx
     queries, keys, values = query[0], key[0], value[0]
-    num_heads, length, width = queries.shape
+    width = queries.shape[-1]
     scale = width**-0.5 if scaling is None else scaling
     only_marked = layer == plan.last_layer
     if sliding_window is not None:
         plan.windows.add(sliding_window)
-    out = queries.new_empty(length, num_heads, values.shape[-1])
-    for segment in plan.segments:
+    own = _Own(*(torch.split(one, plan.lengths, 1) for one in (queries, keys, values)))
+    for i, segment in enumerate(plan.segments):
         if segment.keep:
-            own = slice(segment.begin, segment.end)
-            memory = segment.node.memory
-            assert memory is not None
-            memory.append((keys[:, own].clone(), values[:, own].clone()))
+            assert segment.node.memory is not None
+            segment.node.memory.append((own.keys[i].clone(), own.values[i].clone()))
+    plain = sliding_window is None and softcap is None and s_aux is None
+    plain &= plan.merged_kernel and values.shape[-1] == width and not only_marked
+    answers: list[Tensor] = []
     for siblings in plan.siblings:
         wanted = [s for s in siblings.segments if s.marked] if only_marked else siblings.segments
         if not wanted:
             continue
-        prefix = _prefix(plan, siblings.chain, layer, keys, values)
-        plain = sliding_window is None and softcap is None and s_aux is None
-        plain &= plan.merged_kernel and values.shape[-1] == width
-        if plain and not only_marked and _is_long(prefix, wanted):
-            _merged(queries, keys, values, prefix, wanted, scale, out)
+        prefix = _prefix(plan, siblings.chain, layer, own)
+        if plain and _is_long(prefix, wanted):
+            answers += _merged([own.at(plan, segment) for segment in wanted], prefix, scale)
             continue
         for segment in wanted:
-            own = slice(segment.begin, segment.end)
-            seen = keys[:, own], values[:, own]
+            asking, seen_keys, seen_values = own.at(plan, segment)
             if prefix is not None:
                 cut = _seen_prefix(prefix, sliding_window)
-                seen = torch.cat([cut[0], seen[0]], 1), torch.cat([cut[1], seen[1]], 1)
-            ask = _Asker(*seen, scale, softcap, s_aux)
+                seen_keys = torch.cat([cut[0], seen_keys], 1)
+                seen_values = torch.cat([cut[1], seen_values], 1)
+            ask = _Asker(seen_keys, seen_values, scale, softcap, s_aux)
+            before = seen_keys.shape[1] - asking.shape[1]
             if only_marked:
                 rows = torch.tensor(segment.marked, device=queries.device)
-                mask = _mask(rows + seen[0].shape[1] - (own.stop - own.start), sliding_window)
-                out[rows + segment.begin] = ask(queries[:, rows + segment.begin], mask)
+                answers.append(ask(asking[:, rows], _mask(rows + before, sliding_window)))
                 continue
-            for begin, end, mask in _blocks(plan, seen[0].shape[1], segment, sliding_window):
-                out[begin:end] = ask(queries[:, begin:end], mask)
-    return out[None], None
+            for start, block in zip(
+                range(0, asking.shape[1], BLOCK), torch.split(asking, BLOCK, 1), strict=True
+            ):
+                places = before + start, before + start + block.shape[1]
+                answers.append(ask(block, plan.mask(*places, sliding_window)))
+    if not only_marked:
+        return torch.cat(answers)[None], None
+    # The rows between are cut from what the output projection is given.
+    every = queries.new_empty(queries.shape[1], queries.shape[0], values.shape[-1])
+    if answers:
+        every.index_copy_(0, plan.rows, torch.cat(answers))
+    return every[None], None
+
+
+class _Own(NamedTuple):
+    """The queries (H, L, D), keys and values (KV, L, D) of each segment, in order."""
+
+    queries: Sequence[Tensor]
+    keys: Sequence[Tensor]
+    values: Sequence[Tensor]
+
+    def at(self, plan: Plan, segment: Segment) -> tuple[Tensor, Tensor, Tensor]:
+        """Those of one segment."""
+        i = plan.place_of[segment.node]
+        return self.queries[i], self.keys[i], self.values[i]
 
 
 def _prefix(
-    plan: Plan, chain: Sequence[Node], layer: int, keys: Tensor, values: Tensor
+    plan: Plan, chain: Sequence[Node], layer: int, own: _Own
 ) -> tuple[Tensor, Tensor] | None:
     """Keys and values of the nodes before some siblings, in order."""
     found = []
     for node in chain:
-        if node in plan.rows_of:
-            begin, end = plan.rows_of[node]
-            found.append((keys[:, begin:end], values[:, begin:end]))
+        if (i := plan.place_of.get(node)) is not None:
+            found.append((own.keys[i], own.values[i]))
         else:
             assert node.memory is not None
             found.append(node.memory[layer])
@@ -173,21 +207,6 @@ def _seen_prefix(prefix: tuple[Tensor, Tensor], window: int | None) -> tuple[Ten
     length = prefix[0].shape[1]
     first = max(0, length - (window - 1))
     return prefix[0][:, first:], prefix[1][:, first:]
-
-
-def _blocks(
-    plan: Plan, seen: int, segment: Segment, window: int | None
-) -> Iterator[tuple[int, int, Tensor]]:
-    """The rows of a node in blocks, each with the mask of the keys up to its last."""
-    before = seen - (segment.end - segment.begin)
-    for begin in range(segment.begin, segment.end, BLOCK):
-        end = min(begin + BLOCK, segment.end)
-        first, last = (row - segment.begin + before for row in (begin, end))
-        mask = plan.masks.get((first, last, window))
-        if mask is None:
-            mask = _mask(torch.arange(first, last, device=plan.rows.device), window)
-            plan.masks[first, last, window] = mask
-        yield begin, end, mask
 
 
 def _mask(places: Tensor, window: int | None) -> Tensor:
@@ -246,38 +265,30 @@ class _Asker(NamedTuple):
 
 
 def _merged(
-    queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    prefix: tuple[Tensor, Tensor] | None,
-    segments: Sequence[Segment],
-    scale: float,
-    out: Tensor,
-) -> None:
-    """Siblings that lie behind each other in the pack: their prefix in one call, their own tokens
-    in one causal call each."""
-    begin, end = segments[0].begin, segments[-1].end
-    num_heads, num_keys = queries.shape[0], keys.shape[0]
+    own: Sequence[tuple[Tensor, Tensor, Tensor]], prefix: tuple[Tensor, Tensor] | None, scale: float
+) -> list[Tensor]:
+    """Siblings behind each other: their prefix in one call, their own tokens in one causal call
+    each. The log-sum-exp has no gradient, so this is for scoring alone."""
+    num_heads, _, width = own[0][0].shape
+    num_keys = own[0][1].shape[0]
     group = num_heads // num_keys
+    lengths = [queries.shape[1] for queries, _, _ in own]
     if prefix is not None:
-        asking = queries[:, begin:end].reshape(num_keys, -1, queries.shape[-1])
-        before, before_lse = _flash(asking[None], prefix[0][None], prefix[1][None], False, scale)
-        before = before[0].reshape(num_heads, end - begin, -1)
-        before_lse = before_lse[0].reshape(num_heads, end - begin)
-    for segment in segments:
-        own = slice(segment.begin, segment.end)
-        length = segment.end - segment.begin
-        asking = queries[:, own].reshape(num_keys, group, length, -1)
-        own_keys, own_values = (
-            one[:, None, own].expand(-1, group, -1, -1) for one in (keys, values)
-        )
+        asking = torch.cat([queries for queries, _, _ in own], 1).reshape(num_keys, -1, width)
+        found, found_lse = _flash(asking[None], prefix[0][None], prefix[1][None], False, scale)
+        before = torch.split(found[0].reshape(num_heads, sum(lengths), -1), lengths, 1)
+        before_lse = torch.split(found_lse[0].reshape(num_heads, -1), lengths, 1)
+    answers = []
+    for i, (queries, keys, values) in enumerate(own):
+        asking = queries.reshape(num_keys, group, lengths[i], -1)
+        own_keys, own_values = (one[:, None].expand(-1, group, -1, -1) for one in (keys, values))
         answer, lse = _flash(asking, own_keys, own_values, True, scale)
-        answer, lse = answer.reshape(num_heads, length, -1), lse.reshape(num_heads, length)
+        answer = answer.reshape(num_heads, lengths[i], -1)
         if prefix is not None:
-            rows = slice(segment.begin - begin, segment.end - begin)
-            share = torch.sigmoid(before_lse[:, rows] - lse)[..., None].to(answer.dtype)
-            answer = torch.lerp(answer, before[:, rows], share)
-        out[own] = answer.transpose(0, 1)
+            share = torch.sigmoid(before_lse[i] - lse.reshape(num_heads, lengths[i]))[..., None]
+            answer = torch.lerp(answer, before[i], share.to(answer.dtype))
+        answers.append(answer.transpose(0, 1))
+    return answers
 
 
 def _flash(

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -92,6 +93,49 @@ class Engine:
         self.compute(tree, wanted, keep=False)
         return [torch.stack([node.found[place] for node, place in one]) for one in found]
 
+    def differentiable(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
+        """As `states`, in one pass and with gradients; only while `held`."""
+        if self.reason is not None:
+            return [self._alone(ids, places) for ids, places in rows]
+        tree = TokenTree()
+        for ids, _ in rows:
+            tree.add(ids)
+        found = [places_in(tree, ids, places) for ids, places in rows]
+        wanted: dict[Node, set[int]] = {}
+        for node, place in chain.from_iterable(found):
+            wanted.setdefault(node, set()).add(place)
+        segments: list[Segment] = []
+        row_of: dict[tuple[Node, int], int] = {}
+        size = 0
+        for node in tree.nodes():
+            marked = sorted(wanted.get(node, ()))
+            row_of |= {(node, place): len(row_of) + i for i, place in enumerate(marked)}
+            segments.append(Segment(node, size, size + len(node.ids), marked, False))
+            size += len(node.ids)
+        tokens, positions, plan = self._laid(segments, merged_kernel=False)
+        self._last_layer.plan = plan if plan.last_layer is not None else None
+        states = self.body(
+            input_ids=tokens[None], position_ids=positions[None], use_cache=False, plan=plan
+        ).last_hidden_state[0]
+        if plan.last_layer is None:
+            states = states[plan.rows]
+        return [states[[row_of[one] for one in own]] for own in found]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the body for `differentiable` alone: our attention and the cut of the last layer
+        stay in place until the gradients are computed, as gradient checkpointing needs."""
+        config = self.body.config
+        with self._lock:
+            before = config._attn_implementation
+            if self.reason is None:
+                config._attn_implementation = NAME
+            try:
+                yield
+            finally:
+                config._attn_implementation = before
+                self._last_layer.plan = None
+
     @torch.no_grad()
     def compute(self, tree: TokenTree, wanted: dict[Node, set[int]], *, keep: bool) -> None:
         """Compute the nodes of a tree that were not, and put the states at the wanted positions of
@@ -135,20 +179,12 @@ class Engine:
 
     def _forward(self, segments: list[Segment]) -> None:
         """One pass: states into `found`, keys and values into `memory` where they are kept."""
-        device = self.body.device
-        ids = torch.cat([torch.from_numpy(s.node.ids) for s in segments])
-        positions = torch.cat([torch.arange(s.node.depth, s.node.end) for s in segments])
-        rows = [s.begin + place for s in segments for place in s.marked]
-        if (last := self._last_layer.number) is not None and not rows:
-            rows = [0]
-        plan = Plan(
-            segments, torch.tensor(rows, dtype=torch.long, device=device), last, self._merged_kernel
-        )
+        ids, positions, plan = self._laid(segments, merged_kernel=self._merged_kernel)
         for segment in segments:
             segment.node.memory = [] if segment.keep else None
-        states = self._run(ids.to(device), positions.to(device), plan)
+        states = self._run(ids, positions, plan)
         self._windows |= plan.windows
-        if last is None:
+        if plan.last_layer is None:
             states = states[plan.rows]
         row = 0
         for segment in segments:
@@ -158,6 +194,19 @@ class Engine:
                 row += 1
         self.usage.computed_tokens += len(ids)
         self.usage.passes += 1
+
+    def _laid(
+        self, segments: Sequence[Segment], *, merged_kernel: bool
+    ) -> tuple[Tensor, Tensor, Plan]:
+        """The ids and positions of a pack, each of shape (T,), and its plan."""
+        device = self.body.device
+        ids = torch.cat([torch.from_numpy(s.node.ids) for s in segments])
+        positions = torch.cat([torch.arange(s.node.depth, s.node.end) for s in segments])
+        rows = [s.begin + place for s in segments for place in s.marked]
+        if (last := self._last_layer.number) is not None and not rows:
+            rows = [0]
+        marked = torch.tensor(rows, dtype=torch.long, device=device)
+        return ids.to(device), positions.to(device), Plan(segments, marked, last, merged_kernel)
 
     def _run(self, ids: Tensor, positions: Tensor, plan: Plan) -> Tensor:
         config = self.body.config
@@ -176,14 +225,18 @@ class Engine:
     @torch.no_grad()
     def _plain(self, ids: Sequence[int], places: Sequence[int]) -> Tensor:
         """One sequence by itself, through the stock code alone."""
-        tokens = torch.tensor([list(ids)], device=self.body.device)
         with self._lock:
-            if "dynamic" in _rotary_kinds(self.body.config):
-                # Frequencies stay those of the longest sequence so far until a short one comes.
-                self.body(input_ids=tokens[:, :1], use_cache=False)
-            states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
+            states = self._alone(ids, places)
         self.usage.computed_tokens += len(ids)
         self.usage.passes += 1
+        return states
+
+    def _alone(self, ids: Sequence[int], places: Sequence[int]) -> Tensor:
+        tokens = torch.tensor([list(ids)], device=self.body.device)
+        if "dynamic" in _rotary_kinds(self.body.config):
+            # Frequencies stay those of the longest sequence so far until a short one comes.
+            self.body(input_ids=tokens[:, :1], use_cache=False)
+        states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
         return states[0, torch.tensor(list(places), dtype=torch.long, device=states.device)]
 
     def _probe(self) -> str | None:

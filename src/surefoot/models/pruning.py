@@ -66,11 +66,19 @@ class LastLayer:
         """Give the full stream to what would turn the marked rows into keys and values."""
         if self.plan is None:
             return None
-        if args and args[0] is self._rows:
+        if args and self._is_rows(args[0]):
             return (self._full, *args[1:]), kwargs
-        if kwargs.get("hidden_states") is self._rows:
+        if self._is_rows(kwargs.get("hidden_states")):
             return args, {**kwargs, "hidden_states": self._full}
         return None
+
+    def _is_rows(self, given: Any) -> bool:
+        """Whether this is what `_enter` gave; gradient checkpointing passes it on as another tensor
+        with the same memory."""
+        rows = self._rows
+        if given is rows or not isinstance(given, Tensor) or rows is None:
+            return given is rows
+        return given.data_ptr() == rows.data_ptr() and given.shape == rows.shape
 
     def _cut(self, _: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Keep the marked rows of what the attention gives, and of what an MLP is given that runs
