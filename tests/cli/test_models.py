@@ -90,7 +90,7 @@ def surefoot_in_process(monkeypatch, capsys):
 def test_one_is_one_json_object(surefoot):
     shown = json.loads(surefoot("models", "skywork-o1-open-prm", "--json").stdout)
     contract = shown["contract"]
-    assert contract.pop("version") == 2
+    assert contract.pop("version") == 3
     assert Contract.from_json(contract, complete=True) == profiles()["skywork-o1-open-prm"].contract
     assert shown["weights"] == "bin"
     assert shown["critic"] is None

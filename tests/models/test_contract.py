@@ -1,6 +1,7 @@
 """The contract comes back exactly, and every way it can be wrong is refused with its reason."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 from published_tokenizers import llama2, llama3, qwen
 from surefoot import aggregate
 from surefoot.errors import ContractError, StorageError
+from surefoot.models.calibration import Calibration
 from surefoot.models.contract import Contract, Reading
 from surefoot.models.render import Renderer, check_tokenizer, probe_of
 from surefoot.models.template import Template
 from surefoot.traces.layout import Layout
 
 GOOD = {
-    "version": 2,
+    "version": 3,
     "template": {
         "prompt": "{problem}{cut}\n{cut}",
         "step": "{step}{cut}\n{slot}{cut}",
@@ -42,10 +44,13 @@ GOOD = {
     "meaning": "step-correct",
     "aggregate": "min",
     "threshold": 0.5,
+    "calibration": None,
     "max_tokens": 64,
     "pinned": {"\n": [5]},
     "probe": None,
 }
+
+PLATT = {"kind": "temperature", "temperature": 1.5, "bias": -0.25, "x": [], "y": []}
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}"), max_size=5)
 solid = texts.filter(bool)
@@ -108,6 +113,12 @@ contracts = st.builds(
     pinned=st.dictionaries(solid, st.lists(st.integers(0, 10**6), max_size=3), max_size=2),
     probe=st.none() | texts,
 )
+knots = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4, unique=True).map(sorted)
+calibrations = st.builds(
+    Calibration, temperature=st.floats(1e-3, 1e3), bias=st.floats(-10, 10)
+) | st.tuples(knots, knots).map(
+    lambda pair: Calibration(kind="isotonic", x=pair[0][: len(pair[1])], y=pair[1][: len(pair[0])])
+)
 two_passes = Contract(
     template=Template(
         past="{step}", step="{step}{slot}a{slot}b", second="{step}{sign}{sign}{slot}c"
@@ -116,9 +127,11 @@ two_passes = Contract(
 )
 
 
-@given(contract=contracts)
+@given(contract=contracts, calibration=st.none() | calibrations)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_it_comes_back_exactly(tmp_path, contract):
+def test_it_comes_back_exactly(tmp_path, contract, calibration):
+    if contract.kind in ("probability", "value"):
+        contract = replace(contract, calibration=calibration)
     contract.save(tmp_path)
     assert Contract.load(tmp_path) == contract
 
@@ -146,8 +159,15 @@ def changed(where, value):
 @pytest.mark.parametrize(
     ("where", "value", "reason"),
     [
-        ("version", 1, "version 1, this surefoot reads 2; upgrade surefoot, or write it anew"),
+        ("version", 1, "version 1, this surefoot reads 3; write it anew"),
+        ("version", 2, 'version 2, this surefoot reads 3; put "calibration": null into it and set'),
+        ("version", 4, "version 4, this surefoot reads 3; upgrade surefoot"),
         ("version", None, "a contract of version None"),
+        ("version", [2], r"a contract of version \[2\]"),
+        ("calibration", 1.3, "calibration is 1.3; it must be an object"),
+        ("calibration", {"kind": "isotonic"}, r"missing fields: calibration\.bias, calibration\.t"),
+        ("calibration", {**PLATT, "slope": 1}, r"unknown fields: calibration\.slope"),
+        ("calibration", {**PLATT, "temperature": 0}, r"calibration\.temperature is 0; .* positive"),
         ("slots", "end", "unknown fields: slots; upgrade"),
         ("template.chat", True, r"unknown fields: template\.chat"),
         ("reading.temperature", 1, r"unknown fields: reading\.temperature"),
@@ -202,6 +222,17 @@ def test_a_wrong_field_is_refused(tmp_path, where, value, reason):
     with pytest.raises(ContractError, match=reason) as caught:
         Contract.load(tmp_path)
     assert "contract.json" in str(caught.value)
+
+
+def test_a_contract_of_version_2_is_brought_up_as_its_error_says(tmp_path):
+    values = {name: value for name, value in GOOD.items() if name != "calibration"}
+    (tmp_path / "contract.json").write_text(json.dumps({**values, "version": 2}))
+    with pytest.raises(ContractError, match=r"version 2.*nothing else has changed"):
+        Contract.load(tmp_path)
+    (tmp_path / "contract.json").write_text(
+        json.dumps({**values, "version": 3, "calibration": None})
+    )
+    assert Contract.load(tmp_path) == Contract(pinned={"\n": (5,)}, max_tokens=64)
 
 
 @pytest.mark.parametrize(
@@ -316,6 +347,22 @@ def test_a_rejected_step_makes_a_probability_a_reward():
     assert two_passes.kind == "reward"
     inside = Reading(head="tokens", tokens=("-", "+"), rejected=0)
     assert Contract(template=two_passes.template, reading=inside).kind == "probability"
+
+
+@pytest.mark.parametrize(("link", "meaning"), KINDS)
+def test_only_probabilities_are_calibrated(link, meaning):
+    contract = Contract(reading=reading_with(link), meaning=meaning)
+    kind = KINDS[link, meaning]
+    if kind in ("probability", "value"):
+        assert replace(contract, calibration=Calibration(temperature=2)).calibration is not None
+        return
+    with pytest.raises(ContractError, match=f"calibration: these scores are {kind}s and no prob"):
+        replace(contract, calibration=Calibration(temperature=2))
+
+
+def test_what_is_no_calibration_is_refused():
+    with pytest.raises(ContractError, match=r"calibration is \{.*; give a Calibration"):
+        Contract(calibration=PLATT)
 
 
 def test_a_threshold_outside_0_and_1_is_for_rewards():

@@ -17,7 +17,10 @@ from surefoot.cli.reading import Unscored, score_all
 from surefoot.errors import ModelError, UnscorableError, UsageError
 from surefoot.models.base import BatchScorer
 from surefoot.models.baselines import RandomScores, StepLength
+from surefoot.models.calibration import Calibration
 from surefoot.models.checkers import ArithmeticChecker
+from surefoot.models.contract import Contract
+from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.http import Patience, Server
 from surefoot.models.remote import RemoteModel
 from surefoot.traces.rows import trace_from_row, trace_to_row
@@ -105,6 +108,17 @@ def test_it_scores_as_at_home(scorer):
         assert remote.score(traces) == scorer.score(traces)
         assert remote.score(TRACE) == scorer.score(TRACE)
         assert remote.score([]) == []
+
+
+def test_what_the_server_calibrates_is_not_calibrated_again(small_model, small_tokenizer):
+    agreed = Contract.for_layout(
+        small_tokenizer, max_tokens=512, calibration=Calibration(temperature=3, bias=-1)
+    )
+    scorer = DiscriminativeModel(
+        small_model("qwen2", "scorer"), small_tokenizer, agreed, name="prm"
+    )
+    with serve(answering(scorer, contract=agreed.to_json())) as there:
+        assert connect(there).score(TRACE) == scorer.score(TRACE)
 
 
 @given(traces=st.lists(made_up(), max_size=5))

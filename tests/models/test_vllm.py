@@ -1,12 +1,14 @@
 """vLLM's pooling API, spoken by a server that runs a real small model behind it as vLLM does."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from json_server import Reply, serve
 from surefoot.errors import ContractError, ModelError, UnscorableError, UsageError
+from surefoot.models.calibration import Calibration
 from surefoot.models.contract import Contract, Reading
 from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.http import Patience, Server
@@ -150,11 +152,13 @@ def test_scores_are_those_of_a_plain_forward(classifier, small_tokenizer, number
     assert len({value for scores in found for value in scores.values}) == 22
 
 
-def test_scores_are_as_the_checkpoint_itself_gives_them(classifier, small_tokenizer):
-    at_home = DiscriminativeModel(classifier, small_tokenizer, contract(), name="home")
+@pytest.mark.parametrize("calibration", [None, Calibration(temperature=3, bias=-1)])
+def test_scores_are_as_the_checkpoint_itself_gives_them(classifier, small_tokenizer, calibration):
+    agreed = replace(contract(), calibration=calibration)
+    at_home = DiscriminativeModel(classifier, small_tokenizer, agreed, name="home")
     known = [one.with_scores(at_home.score(one)) for one in TRACES]
     with serve(served(classifier)) as there:
-        remote = connect(there, contract(), small_tokenizer, pooling="all")
+        remote = connect(there, agreed, small_tokenizer, pooling="all")
         remote.prove(known, tolerance=1e-5)
 
 

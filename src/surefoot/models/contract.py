@@ -17,13 +17,18 @@ from typing import Any, Literal, get_args
 
 from surefoot import aggregate
 from surefoot.errors import ContractError, UsageError
+from surefoot.models.calibration import Calibration
 from surefoot.models.template import Template
 from surefoot.traces.layout import Layout
 from surefoot.traces.records import storage_errors
 from surefoot.traces.types import ScoreKind
 
 CONTRACT_FILE = "contract.json"
-VERSION = 2
+VERSION = 3
+_OLDER = {
+    2: 'put "calibration": null into it and set its version to 3; nothing else has changed',
+}
+"""What brings a contract of an older version up to this one."""
 
 Head = Literal["layers", "tokens", "vocabulary-mean", "token-log-ratio"]
 Link = Literal["softmax", "sigmoid", "difference", "raw", "log-ratio"]
@@ -38,6 +43,8 @@ _LINKS: Mapping[Head, tuple[Link, ...]] = {
     "token-log-ratio": ("log-ratio",),
 }
 _OF_PROBABILITIES = ("product", "geometric", "nll")
+PROBABILITIES: tuple[ScoreKind, ...] = ("probability", "value")
+"""The kinds of scores that are probabilities of something."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +140,9 @@ class Contract:
     meaning: Meaning = "step-correct"
     aggregate: str = "min"
     threshold: float = 0.5
+    """A step whose score, calibrated, lies below it counts as wrong."""
+    calibration: Calibration | None = None
+    """What makes a probability, as read, one that means what it says."""
     max_tokens: int = 4096
     """A longer trace is refused or scored in windows, as the user chooses; it is never cut."""
     pinned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -153,6 +163,14 @@ class Contract:
         _number("threshold", self.threshold)
         if self.kind == "probability" and not 0 <= self.threshold <= 1:
             raise ContractError(f"threshold is {self.threshold}; a probability lies in [0, 1]")
+        if self.calibration is not None:
+            if not isinstance(self.calibration, Calibration):
+                raise ContractError(f"calibration is {self.calibration!r}; give a Calibration")
+            if self.kind not in PROBABILITIES:
+                raise ContractError(
+                    f"calibration: these scores are {self.kind}s and no probabilities, so there is "
+                    "nothing to calibrate; make it null"
+                )
         if not _is_whole(self.max_tokens) or self.max_tokens < 1:
             raise ContractError(f"max_tokens is {self.max_tokens!r}; it must be 1 or more")
         if not isinstance(self.aggregate, str):
@@ -240,9 +258,11 @@ class Contract:
         if not isinstance(values, dict) or "version" not in values:
             raise ContractError(f"{path} is not a contract: it names no version")
         if (version := values.pop("version")) != VERSION:
+            older = isinstance(version, int) and version < VERSION
+            mend = _OLDER.get(version, "write it anew") if older else "upgrade surefoot"
             raise ContractError(
                 f"{path} is a contract of version {version!r}, this surefoot reads {VERSION}; "
-                "upgrade surefoot, or write it anew"
+                f"{mend}"
             )
         try:
             return cls.from_json(values, complete=True)
@@ -268,6 +288,10 @@ class Contract:
             )
         if "reading" in known:
             known["reading"] = Reading(**_known(Reading, known["reading"], "reading.", complete))
+        if known.get("calibration") is not None:
+            known["calibration"] = Calibration(
+                **_known(Calibration, known["calibration"], "calibration.", complete)
+            )
         return cls(**known)
 
 

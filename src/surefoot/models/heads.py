@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from surefoot.errors import ContractError
+from surefoot.models.calibration import Calibration, log_odds_of, probability_of
 from surefoot.models.contract import Contract, Reading
 from surefoot.traces.types import StepScores
 
@@ -162,7 +163,9 @@ def check_logits(model: Any, head: Head, token_ids: Sequence[int]) -> None:
 
 
 def signed(reads: Sequence[Read], contract: Contract, name: str) -> StepScores:
-    """The scores of the steps of one trace, with what the contract says of them."""
+    """The scores of the steps of one trace, calibrated, with what the contract says of them."""
+    if (calibration := contract.calibration) is not None:
+        reads = [_calibrated(read, calibration) for read in reads]
     odds = tuple(read.log_odds for read in reads)
     known = all(one is not None and math.isfinite(one) for one in odds)
     return StepScores(
@@ -173,6 +176,11 @@ def signed(reads: Sequence[Read], contract: Contract, name: str) -> StepScores:
         threshold=contract.threshold,
         log_odds=odds if known else None,
     )
+
+
+def _calibrated(read: Read, calibration: Calibration) -> Read:
+    odds = calibration(read.log_odds if read.log_odds is not None else log_odds_of(read.value))
+    return Read(probability_of(odds), odds)
 
 
 def link(logits: Tensor, reading: Reading) -> list[Read]:
