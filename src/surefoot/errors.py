@@ -8,6 +8,7 @@
     |- StorageError      (OSError)     a file or folder is missing, damaged or not writable
     |- ContractError     (ValueError)  a model and its contract do not fit each other
     |- AlignmentError    (ValueError)  traces and the model that is to read them do not fit
+    |- DataError         (ValueError)  traces from which nothing can be learned
     |- ModelError        (ValueError)  a model cannot be found, read or run
     |  `- UnscorableError              one trace is not for this model, such as one that is too long
     |- AbstainedError    (ValueError)  a number was asked for where the model gave none
@@ -79,6 +80,10 @@ class ContractError(SurefootError, ValueError):
 
 class AlignmentError(SurefootError, ValueError):
     """Traces and the model that is to read them do not fit each other."""
+
+
+class DataError(SurefootError, ValueError):
+    """Traces from which nothing can be learned."""
 
 
 class ModelError(SurefootError, ValueError):

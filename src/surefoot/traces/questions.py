@@ -11,9 +11,18 @@ import unicodedata
 
 _LAYOUT = re.compile(r"\\(?:left|right|displaystyle|d?frac|text|mathrm|[,;!\s])")
 _NOT_WORDS = re.compile(r"[\W_]+")
+_WORD = re.compile(r"\d+|[^\W\d_]+")
 
 
 def question_key(text: str) -> str:
     """What is left of a question without case, spaces, punctuation and typesetting."""
-    plain = unicodedata.normalize("NFKC", _LAYOUT.sub(" ", text)).casefold()
-    return _NOT_WORDS.sub("", plain) or text
+    return _NOT_WORDS.sub("", _plain(text)) or text
+
+
+def question_words(text: str) -> list[str]:
+    """The words and numbers of a question, in order, as `question_key` joins them."""
+    return _WORD.findall(_plain(text))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", _LAYOUT.sub(" ", text)).casefold()
