@@ -21,8 +21,8 @@ RUN = 8
 SHARED = 0.7
 """Share of the runs of one question that must be in the other."""
 
-_FEWEST_RUNS = 2
-"""A question of fewer runs, so of fewer than nine words, is only compared as a whole."""
+_FEWEST_RUNS = 4
+"""A question of fewer runs, so of fewer than eleven words, is only compared as a whole."""
 
 _COMMONEST = 10
 """The most questions that hold a run for which it counts as shared."""
