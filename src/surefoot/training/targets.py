@@ -8,6 +8,7 @@ by one, since both are linear in the target up to a constant.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -29,7 +30,7 @@ class LabelRule:
     (as Cobbe et al. 2021, arXiv:2110.14168, do at every token)."""
     sources: Mapping[str, float] | None = None
     """Weight of each source of step labels that is learned from; None takes the source of the first
-    labels of each trace. Annotators of one source share its weight."""
+    labels of each trace that say anything. Annotators of one source share its weight."""
     neutral: Neutral = "right"
     """Whether a neutral rating counts as right, as wrong, as a class of its own or not at all."""
     after_error: AfterError = "as-labelled"
@@ -52,6 +53,10 @@ class LabelRule:
                 raise UsageError(
                     f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}"
                 )
+        if self.sources is not None:
+            object.__setattr__(self, "sources", dict(self.sources))
+            if not self.sources:
+                raise UsageError("sources is empty; name some, or leave it out")
         for source, weight in (self.sources or {}).items():
             if source not in get_args(LabelSource):
                 raise UsageError(
@@ -70,7 +75,8 @@ class StepTarget:
 
     `good` and `neutral` are the shares, in [0, 1], of the right and of the neutral class; the rest
     is wrong. `weight` is the sum of the weights of the labels. `successes` of `trials` are the
-    weighted counts, for labels that have some, and count a plain label as one trial.
+    weighted counts, for labels that have some; a plain label counts as one trial, of which its
+    value is the success.
     """
 
     good: float
@@ -103,100 +109,104 @@ def targets_of(trace: Trace, rule: LabelRule) -> TraceTargets:
         if trace.outcome is None:
             raise TraceError(f"trace {trace.id} has no outcome")
         good = float(trace.outcome)
-        every = _weighted(StepTarget(good, 0.0, 1.0, good, 1.0), rule.wrong_weight)
+        every = _merged([("outcome", 1.0, _Vote(good, 0.0, good, 0.0, 1 - good))], rule)
         return TraceTargets((every,) * len(trace.steps), trace.outcome)
-    chosen = _chosen(trace, rule)
+    weights = _sources(trace, rule)
+    chosen = [labels for labels in trace.labels if labels.source in weights]
     if not chosen:
-        named = ", ".join(rule.sources) if rule.sources else "any"
+        named = ", ".join(weights) or "any"
         raise TraceError(f"trace {trace.id} has no step labels of source {named}")
-    votes = [
-        (labels, weight, _ratings(labels, rule)) for labels, weight in _with_weights(chosen, rule)
-    ]
-    steps = []
-    for i in range(len(trace.steps)):
-        merged = _merged([(labels, weight, own[i]) for labels, weight, own in votes], i)
-        steps.append(None if merged is None else _weighted(merged, rule.wrong_weight))
-    return TraceTargets(tuple(steps), trace.outcome)
+    votes = [(labels.source, weights[labels.source], _votes(labels, rule)) for labels in chosen]
+    return TraceTargets(
+        tuple(
+            _merged([(source, weight, own[i]) for source, weight, own in votes], rule)
+            for i in range(len(trace.steps))
+        ),
+        trace.outcome,
+    )
 
 
-_Share = tuple[float, float]
-"""The right and the neutral share of one label."""
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    """What one label says of a step: shares of the right and the neutral class, and trials that
+    were a success, neutral, and a failure."""
+
+    good: float
+    neutral: float
+    successes: float
+    neutrals: float
+    failures: float
 
 
-def _chosen(trace: Trace, rule: LabelRule) -> list[StepLabels]:
-    """The label sets of a trace that are learned from."""
-    sources = rule.sources or ({trace.labels[0].source: 1.0} if trace.labels else {})
-    return [labels for labels in trace.labels if labels.source in sources]
+def _sources(trace: Trace, rule: LabelRule) -> Mapping[str, float]:
+    """The sources that are learned from, with their weights."""
+    if rule.sources is not None:
+        return rule.sources
+    for labels in trace.labels:
+        if any(value is not None for value in labels.values):
+            return {labels.source: 1.0}
+    return {}
 
 
-def _with_weights(chosen: Sequence[StepLabels], rule: LabelRule) -> list[tuple[StepLabels, float]]:
-    sources = rule.sources or {}
-    return [(labels, sources.get(labels.source, 1.0)) for labels in chosen]
-
-
-def _ratings(labels: StepLabels, rule: LabelRule) -> list[_Share | None]:
-    """The shares that each label gives, with the labels behind the first wrong step as the rule
+def _votes(labels: StepLabels, rule: LabelRule) -> list[_Vote | None]:
+    """What a set of labels says of each step, with those behind the first wrong one as the rule
     wants them."""
-    shares = [_share(labels, i, rule.neutral) for i in range(len(labels.values))]
+    votes = [_vote(labels, i, rule.neutral) for i in range(len(labels.values))]
     if rule.after_error == "as-labelled":
-        return shares
-    wrong = next((i for i, one in enumerate(shares) if one and sum(one) < 0.5), None)
+        return votes
+    wrong = next((i for i, one in enumerate(votes) if one and one.good + one.neutral < 0.5), None)
     if wrong is None:
-        return shares
-    later: _Share | None = None if rule.after_error == "masked" else (0.0, 0.0)
-    return shares[: wrong + 1] + [later] * (len(shares) - wrong - 1)
+        return votes
+    for i in range(wrong + 1, len(votes)):
+        _, trials = _count(labels, i) or (0, 1)
+        votes[i] = None if rule.after_error == "masked" else _Vote(0.0, 0.0, 0.0, 0.0, trials)
+    return votes
 
 
-def _share(labels: StepLabels, i: int, neutral: Neutral) -> _Share | None:
+def _vote(labels: StepLabels, i: int, neutral: Neutral) -> _Vote | None:
     value = labels.values[i]
     if value is None:
         return None
-    if labels.scale == "value":
-        return value, 0.0
-    if value == 0:
-        return {
-            "right": (1.0, 0.0),
-            "wrong": (0.0, 0.0),
-            "own": (0.0, 1.0),
-            "masked": None,
-        }[neutral]
-    return float(value > 0), 0.0
+    good, middle = value, 0.0
+    if labels.scale == "rating":
+        good = float(value > 0)
+        if value == 0:
+            if neutral == "masked":
+                return None
+            good, middle = float(neutral == "right"), float(neutral == "own")
+    count = _count(labels, i)
+    if count is None:
+        return _Vote(good, middle, good, middle, 1 - good - middle)
+    successes, trials = count
+    return _Vote(good, middle, successes, 0.0, trials - successes)
 
 
-def _merged(votes: Sequence[tuple[StepLabels, float, _Share | None]], i: int) -> StepTarget | None:
-    """One target of what several label sets say of step `i`; sets of one source share its
-    weight."""
-    speaking = [(labels, weight, share) for labels, weight, share in votes if share is not None]
+def _count(labels: StepLabels, i: int) -> tuple[int, int] | None:
+    """The k of n of a step, where it has one."""
+    return None if labels.counts is None else labels.counts[i]
+
+
+def _merged(votes: Sequence[tuple[str, float, _Vote | None]], rule: LabelRule) -> StepTarget | None:
+    """One target of what several label sets say of a step; sets of one source share its weight.
+
+    The wrong part weighs more where the rule says so: y log p + w (1 - y) log(1 - p) is, up to the
+    weight y + w (1 - y), the cross-entropy with the target y / (y + w (1 - y)), and likewise for
+    squared error.
+    """
+    speaking = [(source, weight, vote) for source, weight, vote in votes if vote is not None]
     if not speaking:
         return None
-    of_source: dict[str, int] = {}
-    for labels, _, _ in speaking:
-        of_source[labels.source] = of_source.get(labels.source, 0) + 1
-    weight = good = neutral = successes = trials = 0.0
-    for labels, source_weight, share in speaking:
-        own = source_weight / of_source[labels.source]
-        pair = labels.counts[i] if labels.counts is not None else None
-        number = 1 if pair is None else pair[1]
-        weight += own
-        good += own * share[0]
-        neutral += own * share[1]
-        trials += own * number
-        successes += own * number * share[0]
-    return StepTarget(good / weight, neutral / weight, weight, successes, trials)
-
-
-def _weighted(target: StepTarget, wrong_weight: float) -> StepTarget:
-    """The target in which the wrong part weighs more: y log p + w (1 - y) log(1 - p) is, up to the
-    weight y + w (1 - y), the cross-entropy with the target y / (y + w (1 - y))."""
-    if wrong_weight == 1:
-        return target
-    wrong = 1 - target.good - target.neutral
-    total = target.good + target.neutral + wrong_weight * wrong
-    failures = target.trials - target.successes
+    of_source = Counter(source for source, _, _ in speaking)
+    good = neutral = wrong = successes = neutrals = failures = 0.0
+    for source, weight, vote in speaking:
+        own = weight / of_source[source]
+        good += own * vote.good
+        neutral += own * vote.neutral
+        wrong += own * rule.wrong_weight * (1 - vote.good - vote.neutral)
+        successes += own * vote.successes
+        neutrals += own * vote.neutrals
+        failures += own * rule.wrong_weight * vote.failures
+    total = good + neutral + wrong
     return StepTarget(
-        target.good / total,
-        target.neutral / total,
-        target.weight * total,
-        target.successes,
-        target.successes + wrong_weight * failures,
+        good / total, neutral / total, total, successes, successes + neutrals + failures
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -63,3 +64,14 @@ def margin(logits: Tensor) -> Tensor:
     if logits.shape[-1] == 1:
         return logits[:, 0]
     return logits[:, -1] - logits[:, :-1].logsumexp(-1)
+
+
+def step_ends(targets: Targets) -> Tensor:
+    """The places that end each step, where its score is read, in order: their numbers.
+
+    They differ from all places where every token of a step is taught (`whole_steps`).
+    """
+    here = torch.stack([targets.trace, targets.step])
+    is_end = torch.ones_like(targets.trace, dtype=torch.bool)
+    is_end[:-1] = (here[:, 1:] != here[:, :-1]).any(0)
+    return is_end.nonzero()[:, 0]
