@@ -123,6 +123,14 @@ def test_labels_behind_the_error_are_counted_as_the_rule_says():
     assert counts == {"as-labelled": (2, 1), "masked": (1, 1), "wrong": (1, 2)}
 
 
+def test_labels_that_say_nothing_are_masked_and_those_of_another_source_are_none():
+    counts = {}
+    for name, sources in (("any", None), ("human", {"human": 1.0}), ("judge", {"judge": 1.0})):
+        report = measure([MASKED, BARE, FIRST], LabelRule(sources=sources))
+        counts[name] = (report.masked.count, report.unlabelled.count, report.traces)
+    assert counts == {"any": (1, 1, 1), "human": (1, 1, 1), "judge": (0, 3, 0)}
+
+
 def test_sources_of_labels_are_counted_whether_learned_or_not():
     trace = Trace(
         "?", ["a", "b"], labels=[StepLabels((1, None), "judge"), StepLabels((-1, -1), "human")]
@@ -213,7 +221,7 @@ def test_lengths_may_be_given_one_after_the_other():
 
 def test_a_weight_that_leaves_no_number_is_an_error():
     trace = labelled(["a", "b"], 1, -1)
-    with pytest.raises(DataError, match=f"step 1 of trace {trace.id} would be taught.*weight"):
+    with pytest.raises(DataError, match=f"step 0 of trace {trace.id} would be taught.*weight"):
         measure([trace], LabelRule(wrong_weight=1e308, sources={"human": 1e10}))
 
 

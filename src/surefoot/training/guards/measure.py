@@ -68,7 +68,7 @@ def measure(
         try:
             targets = targets_of(trace, rule)
         except TraceError:
-            unlabelled.add(Place(read, trace.id))
+            (masked if _has_empty_labels(trace, rule) else unlabelled).add(Place(read, trace.id))
             continue
         _check(trace, targets)
         if rule.wrong_weight != 1:
@@ -116,6 +116,11 @@ def _fits(fits: Fits | Sequence[bool], row: int, trace: Trace) -> bool:
     if not isinstance(fits, Sequence):
         return fits(trace)
     return row > len(fits) or fits[row - 1]
+
+
+def _has_empty_labels(trace: Trace, rule: LabelRule) -> bool:
+    """Whether a trace without a label that is learned has some of which none says anything."""
+    return rule.target == "steps" and rule.sources is None and bool(trace.labels)
 
 
 def _some(tally: Tally) -> Some:
