@@ -2,7 +2,7 @@
 
 A calibration maps log-odds z = log(p / (1 - p)) to better ones. It rises strictly over all numbers,
 so it changes what a score says and never which of two steps scores higher, and it can be undone.
-`scores.calibration` fits one to labels; a contract holds it, and `heads.signed` applies it.
+`scores.calibrators` fits one to labels; a contract holds it, and `heads.signed` applies it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ class Calibration:
         temperature: z / `temperature` + `bias` (Guo et al. 2017, arXiv:1706.04599, section 4.2;
             with a bias it is Platt scaling of log-odds, Platt 1999).
         isotonic: the line through the knots (`x`, `y`): straight between two neighbours, of slope 1
-            beyond the first and the last. The plain steps of an isotonic regression (Zadrozny and
-            Elkan 2002) give one score to steps that the model tells apart; here each of them is one
-            knot, in its middle, as in centred isotonic regression (Oron and Flournoy 2017).
+            beyond the first and the last. The plain blocks of an isotonic regression (Zadrozny and
+            Elkan 2002) give one score to steps that the model tells apart, and jump between
+            neighbours; here a knot stands in the middle of each, as in centred isotonic regression
+            (Oron and Flournoy 2017).
     """
 
     kind: CalibrationKind = "temperature"
