@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from surefoot.traces.types import StepLabels as StepLabels
     from surefoot.traces.types import StepScores as StepScores
     from surefoot.traces.types import Trace as Trace
+    from surefoot.training.config import RewardConfig as RewardConfig
+    from surefoot.training.reward import train as train
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Contract": "surefoot.models.contract",
     "Ensemble": "surefoot.models.ensemble",
+    "RewardConfig": "surefoot.training.config",
     "Step": "surefoot.traces.types",
     "StepLabels": "surefoot.traces.types",
     "StepScores": "surefoot.traces.types",
@@ -32,6 +35,7 @@ _HOMES = {
     "Trace": "surefoot.traces.types",
     "aggregate": "surefoot.aggregate",
     "load": "surefoot.models.hub",
+    "train": "surefoot.training.reward",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

@@ -4,15 +4,15 @@ import random
 
 import pytest
 
-from surefoot.models.contract import Contract
 from surefoot.models.hub import load
 from surefoot.policies.base import Prefix
 from surefoot.scores.discrimination import auroc
 from surefoot.traces.types import StepLabels, Trace
+from surefoot.training.config import RewardConfig, TrainConfig
 from surefoot.training.policy import train_policy
-from surefoot.training.reward import LabelRule, fresh_scorer, train_reward_model
-from surefoot.training.scratch import Shape, fresh_tokenizer
-from surefoot.training.trainer import TrainConfig
+from surefoot.training.reward import train
+from surefoot.training.scratch import Shape
+from surefoot.training.targets import LabelRule
 from surefoot.worlds.last_digit import read_work
 
 
@@ -59,18 +59,14 @@ def copies(number, seed):
 
 @pytest.mark.parametrize(("target", "least"), [("steps", 0.9), ("outcome", 0.65)])
 def test_a_reward_model_tells_corrupted_digits(tmp_path, target, least):
-    train, heldout = copies(1500, seed=1), copies(200, seed=2)
-    tokenizer = fresh_tokenizer((text for t in train for text in (t.problem, *t.texts)), 300)
-    shape = Shape(num_layers=2, vocab_size=300, max_positions=128)
-    train_reward_model(
-        train,
-        tmp_path / "model",
-        model=fresh_scorer(tokenizer, shape, seed=0),
-        tokenizer=tokenizer,
-        contract=Contract.for_layout(tokenizer, max_tokens=128),
-        rule=LabelRule(target=target),
-        config=TrainConfig(num_updates=200, batch_size=48, lr=0.02, other_lr=0.012),
+    traces, heldout = copies(1500, seed=1), copies(200, seed=2)
+    config = RewardConfig(
+        labels=LabelRule(target=target, whole_steps=True),
+        shape=Shape(num_layers=2, vocab_size=300, max_positions=128),
+        max_tokens=128,
+        loop=TrainConfig(num_updates=200, batch_size=48, lr=0.02, other_lr=0.012),
     )
+    train(traces, tmp_path / "model", config)
     scores = load(tmp_path / "model").score(heldout)
     if target == "steps":
         truth = [label > 0 for trace in heldout for label in trace.labels[0].values]

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 from torch.optim.lr_scheduler import LambdaLR
+from transformers import AutoModelForTokenClassification
 
 from surefoot.training.optimizer import MuonWithAdamW
-from surefoot.training.reward import fresh_scorer
-from surefoot.training.scratch import fresh_model, fresh_tokenizer
+from surefoot.training.scratch import fresh_config, fresh_model, fresh_tokenizer
 
 RATES = {"matrix_lr": 0.02, "other_lr": 0.01}
 
@@ -38,7 +38,7 @@ MATRICES = {
 
 def test_which_parameters_go_where(causal, small_shape):
     tokenizer = fresh_tokenizer(["Start with 3."], small_shape.vocab_size)
-    scorer = fresh_scorer(tokenizer, small_shape, seed=0)
+    scorer = AutoModelForTokenClassification.from_config(fresh_config(tokenizer, small_shape))
     for model, ends in ((causal, {"model.embed_tokens.weight"}), (scorer, {"score.weight"})):
         muon, adamw = MuonWithAdamW(model, **RATES).param_groups
         assert names_of(model, muon) == MATRICES

@@ -77,9 +77,9 @@ def measured(work: Callable[..., None], options: dict[str, Any]) -> tuple[int, f
 
 def train_policy(config: DemoConfig, folder: Path) -> None:
     """Train the policy on chains of simulated authors, each on a problem of its own."""
+    from surefoot.training.config import TrainConfig
     from surefoot.training.policy import train_policy as train
     from surefoot.training.scratch import Shape
-    from surefoot.training.trainer import TrainConfig
 
     world, authors = LastDigit(), Authors()
     rng = random.Random(f"authors {config.seed}")
@@ -147,31 +147,25 @@ def train_reward(
     outcome: bool, base: Path, data: Sequence[Path], folder: Path, *, updates: int, seed: int
 ) -> None:
     """Train a PRM, or an ORM if `outcome`, on the distinct chains of some files, from `base`."""
-    from surefoot.models.contract import Contract
-    from surefoot.policies.checkpoints import read_tokenizer
-    from surefoot.training.reward import LabelRule, scorer_on, train_reward_model
-    from surefoot.training.trainer import TrainConfig
+    from surefoot.training.config import RewardConfig, TrainConfig
+    from surefoot.training.reward import train
+    from surefoot.training.targets import LabelRule
 
-    tokenizer = read_tokenizer(base)
-    contract = Contract.for_layout(
-        tokenizer,
-        meaning="value" if outcome else "step-correct",
-        aggregate="last" if outcome else "product",
-        max_tokens=LAYOUT_POSITIONS,
-    )
-    train_reward_model(
+    train(
         list(_distinct(data)),
         folder,
-        model=scorer_on(base, seed=seed),
-        tokenizer=tokenizer,
-        contract=contract,
-        rule=LabelRule(target="outcome" if outcome else "steps"),
-        config=TrainConfig(
-            num_updates=updates,
-            batch_size=REWARD_BATCH,
-            lr=0.005,
-            other_lr=3e-3,
-            seed=seed,
+        RewardConfig(
+            base=str(base),
+            labels=LabelRule(target="outcome" if outcome else "steps", whole_steps=True),
+            loop=TrainConfig(
+                num_updates=updates,
+                batch_size=REWARD_BATCH,
+                lr=0.005,
+                other_lr=3e-3,
+                seed=seed,
+            ),
+            aggregate="last" if outcome else "product",
+            max_tokens=LAYOUT_POSITIONS,
         ),
         on_update=lambda done, total, _: report(f"training {folder.name}", done, total),
     )

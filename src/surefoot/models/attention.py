@@ -158,7 +158,9 @@ def tree_attention(
     if not only_marked:
         return torch.cat(answers)[None], None
     # The rows between are cut from what the output projection is given.
-    every = queries.new_empty(queries.shape[1], queries.shape[0], values.shape[-1])
+    kind = answers[0].dtype if answers else queries.dtype
+    shape = queries.shape[1], queries.shape[0], values.shape[-1]
+    every = torch.empty(shape, dtype=kind, device=queries.device)
     if answers:
         every.index_copy_(0, plan.rows, torch.cat(answers))
     return every[None], None

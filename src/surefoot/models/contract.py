@@ -26,7 +26,8 @@ from surefoot.traces.types import ScoreKind
 CONTRACT_FILE = "contract.json"
 VERSION = 3
 _OLDER = {
-    2: 'put "calibration": null into it and set its version to 3; nothing else has changed',
+    2: 'put "calibration": null and "reference": null into it and set its version to 3; nothing '
+    "else has changed",
 }
 """What brings a contract of an older version up to this one."""
 
@@ -150,6 +151,8 @@ class Contract:
     No ids mean that the text must be one token, whichever it is."""
     probe: str | None = None
     """A hash of the ids of a long text of every kind (`render.probe_of`), None where not known."""
+    reference: str | None = None
+    """The folder or hub id of the model that a log-ratio is taken against, where that is known."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.pinned, Mapping):
@@ -186,6 +189,10 @@ class Contract:
             )
         if self.probe is not None and not isinstance(self.probe, str):
             raise ContractError(f"probe is {self.probe!r}; it must be text or null")
+        if self.reference is not None and (
+            not isinstance(self.reference, str) or self.reading.link != "log-ratio"
+        ):
+            raise ContractError(f"reference is {self.reference!r}; it is the model of a log-ratio")
         if (self.reading.rejected is not None) and self.template.second is None:
             raise ContractError("reading.rejected needs a second pass (template.second)")
         if self.template.second is not None and self.reading.head != "tokens":

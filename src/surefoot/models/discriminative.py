@@ -93,6 +93,11 @@ class DiscriminativeModel(BatchScorer):
             )
         self.engine = Engine(model.base_model)
 
+    @property
+    def has_loose_head(self) -> bool:
+        """Whether the head is not part of the model."""
+        return self._loose_head is not None
+
     def save(self, folder: str | Path) -> None:
         """Write weights, tokenizer and contract, as `whole_folder` does; a head that is not part of
         the model goes into a file of its own.

@@ -35,6 +35,10 @@ small enough for its caches (measured), elsewhere `MANY_TOKENS`."""
 
 MANY_TOKENS = 8192
 
+NARROW = 192
+"""Below this width a node of a tree costs more than the tokens that it saves (measured): gradients
+come from padded rows then, with the same numbers."""
+
 _PROBE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.1}
 """Largest difference on the probe, relative to the largest state, by the coarsest numbers that a
 model computes with."""
@@ -97,6 +101,8 @@ class Engine:
         """As `states`, in one pass and with gradients; only while `held`."""
         if self.reason is not None:
             return [self._alone(ids, places) for ids, places in rows]
+        if self.body.config.hidden_size < NARROW:
+            return self._padded(rows)
         tree = TokenTree()
         for ids, _ in rows:
             tree.add(ids)
@@ -121,6 +127,17 @@ class Engine:
             states = states[plan.rows]
         return [states[[row_of[one] for one in own]] for own in found]
 
+    def _padded(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
+        """One stock pass of rows filled up at their ends, which a causal model does not see."""
+        device = self.body.device
+        longest = max(len(ids) for ids, _ in rows)
+        tokens = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids, _ in rows])
+        states = self.body(input_ids=tokens.to(device), use_cache=False).last_hidden_state
+        return [
+            states[i, torch.tensor([*places], dtype=torch.long, device=device)]
+            for i, (_, places) in enumerate(rows)
+        ]
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep the body for `differentiable` alone: our attention and the cut of the last layer
@@ -128,7 +145,7 @@ class Engine:
         config = self.body.config
         with self._lock:
             before = config._attn_implementation
-            if self.reason is None:
+            if self.reason is None and config.hidden_size >= NARROW:
                 config._attn_implementation = NAME
             try:
                 yield

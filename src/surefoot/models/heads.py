@@ -100,8 +100,11 @@ def layers_head(reading: Reading, tensors: Mapping[str, Tensor]) -> Head:
     return Head(tuple(layers))
 
 
-def tokens_head(reading: Reading, model: Any, token_ids: Sequence[int]) -> Head:
-    """The rows of a language model's head that belong to some tokens; or their mean."""
+def tokens_head(
+    reading: Reading, model: Any, token_ids: Sequence[int], *, learning: bool = False
+) -> Head:
+    """The rows of a language model's head that belong to some tokens; or their mean. Its weights
+    pass on gradients if they are `learning`."""
     output = model.get_output_embeddings()
     bias = getattr(output, "bias", None)
     settings = _logit_settings(model.config)
@@ -115,7 +118,9 @@ def tokens_head(reading: Reading, model: Any, token_ids: Sequence[int]) -> Head:
         layer = weight, mean
     else:
         rows = torch.tensor(list(token_ids), device=output.weight.device)
-        layer = output.weight.detach()[rows].float(), None if bias is None else bias.detach()[rows]
+        layer = output.weight[rows].float(), None if bias is None else bias[rows]
+        if not learning:
+            layer = layer[0].detach(), None if layer[1] is None else layer[1].detach()
     return Head((layer,), **settings)
 
 

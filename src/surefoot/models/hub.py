@@ -120,14 +120,14 @@ def load(
         _refuse(known.name, {"separator": separator, "long": long != "error"})
         return generative(_writer(folder, place), known)
     bare = _base(folder, base, known) if is_adapter else None
-    agreed = given or _contract(
+    agreed = given or contract_of(
         folder, known, asked=profile is not None, separator=separator, body=bare or folder
     )
     origin = loading.Source(
         folder=folder,
         name=folder.resolve().name if Path(source).is_dir() else str(source),
         contract=agreed,
-        ignored=known.ignored if known else (),
+        ignored=(*(known.ignored if known else ()), *_other_heads(folder, agreed)),
         pickled=bool(known and known.weights == "bin" and not any(folder.glob("*.safetensors"))),
         extra=known.extra if known else None,
         base=bare,
@@ -135,7 +135,7 @@ def load(
     if agreed.reading.head != "token-log-ratio":
         return loading.load_steps(origin, place, "error" if long == "error" else "windows")
     _refuse("a log-ratio", {"long": long != "error"})
-    other = reference or (known.reference if known else None)
+    other = reference or agreed.reference or (known.reference if known else None)
     if other is None:
         raise UsageError("a log-ratio needs the model it is taken against: give reference")
     return loading.load_log_ratio(origin, folder_of(other), place)
@@ -208,10 +208,23 @@ def _recognised(folder: Path) -> Profile | None:
     return recognise(read_json(folder / "config.json"), tensor_names(folder))
 
 
-def _contract(
+def _other_heads(folder: Path, agreed: Contract) -> list[str]:
+    """The layers that a folder's own contract reads and another one need not."""
+    if not (folder / CONTRACT_FILE).is_file():
+        return []
+    own = Contract.load(folder)
+    return [] if own == agreed else [f"{layer}.*" for layer in own.reading.layers]
+
+
+def contract_of(
     folder: Path, known: Profile | None, *, asked: bool, separator: str | None, body: Path
 ) -> Contract:
-    """The contract beside a model, or that of its family; `body` is the folder of the weights."""
+    """The contract beside a model, or that of its family; `body` is the folder of the weights.
+
+    Raises:
+        ContractError: there is neither.
+        UsageError: a separator for another family than TRL's.
+    """
     if not asked and separator is None and (folder / CONTRACT_FILE).is_file():
         return Contract.load(folder)
     if known is None or known.contract is None:

@@ -11,7 +11,7 @@ counted from the last token of the prompt on, as the published code does. It is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,9 @@ from surefoot.models.render import (
     too_long,
 )
 from surefoot.traces.types import StepScores, Trace
+
+States = Callable[[Sequence[tuple[Sequence[int], Sequence[int]]]], list[Tensor]]
+"""From rows of token ids and places in them to the states there."""
 
 GROUP_TOKENS = 8192
 """Rendered tokens of the traces that are computed together: the states of all are wanted."""
@@ -96,7 +99,7 @@ class LogRatioModel(BatchScorer):
         scores = []
         for row, one, other in zip(rows, ours, theirs, strict=True):
             sums = self.contract.reading.coefficient * (one - other).double().cumsum(0)
-            begin, last = _first_counted(row), len(row.ids) - 1
+            begin, last = first_counted(row.start), len(row.ids) - 1
             shift = self.contract.reading.shift
             places = [min(max(slot + shift, begin), last) for slot in row.slots]
             reads = [Read(float(sums[place - begin]), None) for place in places]
@@ -105,16 +108,32 @@ class LogRatioModel(BatchScorer):
 
     def _log_probs(self, rows: Sequence[Rendered], engine: Engine, model: Any) -> list[Tensor]:
         """The log-probabilities of the tokens of each row that count."""
-        wanted = [(row.ids, range(_first_counted(row) - 1, len(row.ids) - 1)) for row in rows]
-        found = engine.states(wanted)
-        return [
-            token_log_probs(
-                model, states, torch.tensor(row.ids[_first_counted(row) :], device=states.device)
-            )
-            for row, states in zip(rows, found, strict=True)
-        ]
+        return counted_log_probs(
+            [(row.ids, first_counted(row.start)) for row in rows], engine.states, model
+        )
 
 
-def _first_counted(row: Rendered) -> int:
-    """The last token of the prompt; the second of the row where there is hardly a prompt."""
-    return max(1, row.start - 1)
+def first_counted(start: int) -> int:
+    """The last token of the prompt, of which `start` is the end; the second of the row where there
+    is hardly a prompt."""
+    return max(1, start - 1)
+
+
+def counted_log_probs(
+    rows: Sequence[tuple[Sequence[int], int]], states_of: States, model: Any
+) -> list[Tensor]:
+    """The log-probability of every token that counts.
+
+    Args:
+        rows: Token ids, and the first of them that counts.
+        states_of: Gives the states of the model's body at places of rows.
+        model: A causal language model.
+
+    Returns:
+        For each row a tensor of shape (number of tokens - first,), in fp32.
+    """
+    found = states_of([(ids, range(first - 1, len(ids) - 1)) for ids, first in rows])
+    return [
+        token_log_probs(model, states, torch.tensor([*ids[first:]], device=states.device))
+        for (ids, first), states in zip(rows, found, strict=True)
+    ]

@@ -16,8 +16,11 @@ from surefoot.errors import ModelError, UsageError
 from surefoot.policies.local import LocalPolicy
 from surefoot.traces.layout import Layout
 from surefoot.traces.types import Trace
+from surefoot.training.callbacks import OnUpdate
+from surefoot.training.config import TrainConfig
 from surefoot.training.scratch import Shape, fresh_model, fresh_tokenizer
-from surefoot.training.trainer import OnUpdate, TrainConfig, fit, scratch_of
+from surefoot.training.scratches import scratch_of
+from surefoot.training.trainer import Task, fit
 
 IGNORED = -100
 
@@ -55,7 +58,8 @@ def train_policy(
         {"input_ids": [*one.ids, tokenizer.eos_token_id], "start": one.start} for one in encoded
     ]
     scratch = scratch_of(out)
-    fit(model, rows, _collate, _loss, config, scratch=scratch, on_update=on_update)
+    task = Task(rows=rows, collate=_collate, loss=_loss, units=_units)
+    fit(model, task, config, scratch=scratch, on_update=on_update)
     policy = LocalPolicy(model, tokenizer, layout, name=out.resolve().name)
     policy.save(out)
     shutil.rmtree(scratch, ignore_errors=True)
@@ -66,20 +70,25 @@ def _text(trace: Trace, layout: Layout) -> str:
     return trace.problem + layout.problem_end + "".join(t + layout.step_end for t in trace.texts)
 
 
-def _collate(rows: list[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    width = max(len(row["input_ids"]) for row in rows)
+def _collate(rows: list[tuple[int, Mapping[str, Any]]]) -> dict[str, torch.Tensor]:
+    width = max(len(row["input_ids"]) for _, row in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
     targets = torch.full((len(rows), width), IGNORED)
-    for i, row in enumerate(rows):
+    for i, (_, row) in enumerate(rows):
         tokens = torch.tensor(row["input_ids"])
         ids[i, : len(tokens)] = tokens
         targets[i, row["start"] : len(tokens)] = tokens[row["start"] :]
     return {"input_ids": ids, "targets": targets}
 
 
+def _units(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """How many tokens are learned."""
+    return (batch["targets"] != IGNORED).sum()
+
+
 def _loss(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross-entropy of the tokens that are learned, each predicted from those before it."""
+    """Cross-entropy of the tokens that are learned, each predicted from those before it, summed."""
     hidden = model.base_model(input_ids=batch["input_ids"]).last_hidden_state[:, :-1]
     targets = batch["targets"][:, 1:]
     learned = targets != IGNORED
-    return cross_entropy(model.lm_head(hidden[learned]), targets[learned])
+    return cross_entropy(model.lm_head(hidden[learned]), targets[learned], reduction="sum")

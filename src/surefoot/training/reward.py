@@ -1,199 +1,197 @@
-"""Train a reward model on labelled steps (a PRM) or on outcomes (an ORM).
+"""Train a reward model on labelled steps (a PRM), on outcomes (an ORM), or on both.
 
-The body is that of a causal language model; a two-class head reads the token that ends each step.
-The loss is cross-entropy between the label and the head's softmax,
-
-    loss = -(1/M) sum_m [ y_m log p_m + (1 - y_m) log (1 - p_m) ],
-
-over the M labelled positions of a batch (Lightman et al. 2023, arXiv:2305.20050; Cobbe et al. 2021,
-arXiv:2110.14168, for outcomes). y may be any number in [0, 1]. Steps without a label have no part
-in it.
+Everything that decides the result is in one `RewardConfig`. The loss is a sum over what is labelled
+divided by how much that is in an update (`losses`); the scorer that is saved is read by the same
+contract that training wrote its traces with.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import AutoModelForTokenClassification
+from transformers.utils import logging
 
-from surefoot.errors import ModelError, TraceError, UsageError
-from surefoot.models.contract import Contract
-from surefoot.models.discriminative import DiscriminativeModel
-from surefoot.models.render import Rendered, Renderer, fits, render, text_of, too_long
-from surefoot.policies.checkpoints import first_few, read_weights
-from surefoot.traces.types import StepLabels, Trace
-from surefoot.training.scratch import Shape, fresh_config
-from surefoot.training.trainer import OnUpdate, TrainConfig, fit, scratch_of
+from surefoot.errors import UsageError
+from surefoot.models.contract import CONTRACT_FILE, Contract
+from surefoot.models.engine import Engine
+from surefoot.models.log_ratio import LogRatioModel
+from surefoot.policies.checkpoints import whole_folder
+from surefoot.scores.development import METRICS, Development
+from surefoot.scores.fitting import Fit
+from surefoot.traces.types import Trace
+from surefoot.training.batches import collated
+from surefoot.training.callbacks import LOG_FILE, OnUpdate
+from surefoot.training.config import RewardConfig
+from surefoot.training.examples import Example
+from surefoot.training.guards import DataReport, refuse_misaligned
+from surefoot.training.learning import learning
+from surefoot.training.log_ratio import LogRatioTrainee
+from surefoot.training.losses.joint import Joint
+from surefoot.training.scratches import scratch_of
+from surefoot.training.start import Scorer, start
+from surefoot.training.trainee import Trainee, checkpoint, with_lora
+from surefoot.training.trainer import Task, fit
+from surefoot.training.watch import watch
 
-Target = Literal["steps", "outcome"]
-
-CLASSES = ("wrong", "right")
-_CLASS_SETTINGS: Mapping[str, Any] = {
-    "id2label": dict(enumerate(CLASSES)),
-    "label2id": {name: number for number, name in enumerate(CLASSES)},
-    "classifier_dropout": 0.0,
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LabelRule:
-    """How labels become targets."""
-
-    target: Target = "steps"
-    """`steps` learns step labels; `outcome` learns, at every step, whether the answer will be right
-    (as Cobbe et al. do at every token)."""
-    source: str | None = None
-    """Which source of step labels to learn; None takes the first of each trace."""
-    neutral: bool | None = True
-    """Whether a neutral step counts as right, as wrong (False), or not at all (None)."""
-    whole_steps: bool = True
-    """Put a step's target on all of its tokens, not only on the one that ends it (as in VersaPRM,
-    arXiv:2502.06737, with `label_last_n` at its full length). Scores are read at the end in any
-    case."""
+CONFIG_FILE = "training.json"
 
 
-def step_targets(labels: StepLabels, rule: LabelRule) -> list[float | None]:
-    """The target of each step in [0, 1], or None where it has none."""
-    targets: list[float | None] = []
-    for value in labels.values:
-        if value is None or labels.scale == "value":
-            targets.append(value)
-        elif value == 0:
-            targets.append(None if rule.neutral is None else float(rule.neutral))
-        else:
-            targets.append(float(value > 0))
-    return targets
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a finished training used and left out, and what it reached."""
+
+    data: DataReport | None
+    """What was known of the traces; None where pairs are learned that need no labels."""
+    num_traces: int
+    num_steps: int
+    share_right: float
+    """The mean target of the labelled steps."""
+    num_too_long: int
+    max_tokens: int
+    final_loss: float
+    """The mean loss of the updates last reported."""
+    kept_update: int
+    """The update whose weights were kept."""
+    contract: Contract
+    development: Development | None = None
+    """What was measured on development traces, with the threshold and calibration of `fit`."""
+    fit: Fit | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Every figure."""
+        parts = {"data": self.data, "development": self.development, "fit": self.fit}
+        return {
+            "traces": self.num_traces,
+            "steps": self.num_steps,
+            "share_right": self.share_right,
+            "too_long": self.num_too_long,
+            "max_tokens": self.max_tokens,
+            "final_loss": self.final_loss,
+            "kept_update": self.kept_update,
+            "threshold": self.contract.threshold,
+            **{name: one.to_json() if one else None for name, one in parts.items()},
+        }
 
 
-def targets_of(trace: Trace, rule: LabelRule) -> list[float | None]:
-    """The target of each step of a trace.
-
-    Raises:
-        TraceError: the trace has no label of the kind asked for.
-    """
-    if rule.target == "outcome":
-        if trace.outcome is None:
-            raise TraceError(f"trace {trace.id} has no outcome")
-        return [float(trace.outcome)] * len(trace.steps)
-    labels = trace.labels_from(rule.source)
-    if labels is None:
-        raise TraceError(f"trace {trace.id} has no step labels of source {rule.source or 'any'}")
-    return step_targets(labels, rule)
-
-
-def train_reward_model(
+def train(
     traces: Sequence[Trace],
-    out: Path,
+    out: str | Path,
+    config: RewardConfig | None = None,
     *,
-    model: Any,
-    tokenizer: Any,
-    contract: Contract,
-    rule: LabelRule,
-    config: TrainConfig,
+    development: Sequence[Trace] = (),
     on_update: OnUpdate | None = None,
-) -> list[dict[str, float]]:
-    """Train a two-class token classifier in place and save it in `out` with its contract; gives
-    the losses reported on the way. Traces of which no step has a target have no part in it.
+) -> Trained:
+    """Train a reward model and save it in `out`, ready for `surefoot.load`.
+
+    Traces without a label of the kind asked for, or longer than `config.max_tokens`, are left out
+    and counted. An interrupted training goes on where it was when it is called again.
+
+    Args:
+        traces: Labelled traces.
+        out: Folder of the new model.
+        config: All settings.
+        development: Traces that nothing is learned from: figures are measured on them, the best
+            weights chosen, and threshold and calibration fitted.
+        on_update: Told of every update.
 
     Raises:
-        UsageError: no trace carries a target, so there is nothing to learn.
-        TraceError: a trace has no label of the kind asked for.
-        ContractError: the model, its tokenizer and the contract do not fit each other.
-        ModelError: a trace is longer than the contract allows, or training failed; as `fit`.
+        DataError: there is nothing to learn.
+        AlignmentError: something about the traces would be learned wrongly.
+        UsageError: the settings do not fit each other.
+        ModelError: the base cannot be used, or training failed; as `trainer.fit`.
+        ContractError: the base does not fit the way in which traces are written.
         StorageError: the folder cannot be written.
     """
-    targets = [targets_of(trace, rule) for trace in traces]
-    if not any(t is not None for row in targets for t in row):
-        raise UsageError("no step carries a label, so there is nothing to learn")
-    scorer = DiscriminativeModel(model, tokenizer, contract, name=out.resolve().name)
-    rendered = [own for (own,) in render(list(map(text_of, traces)), contract, scorer.renderer)]
-    for trace, one in zip(traces, rendered, strict=True):
-        if not fits([one], contract.max_tokens):
-            raise too_long(text_of(trace), [one], contract.max_tokens)
-    rows = [
-        {"input_ids": one.ids, "marks": _marks(one, row, rule.whole_steps)}
-        for one, row in zip(rendered, targets, strict=True)
-        if any(t is not None for t in row)
-    ]
-    scratch = scratch_of(out)
-    history = fit(model, rows, _collate, _loss, config, scratch=scratch, on_update=on_update)
-    scorer.save(out)
+    config = config or RewardConfig()
+    final = Path(out)
+    scratch = scratch_of(final)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    learned = learning(traces, config)
+    scorer = start(config, _texts(learned.traces), name=final.resolve().name)
+    refuse_misaligned(learned.traces, scorer)
+    trainee = _trainee(scorer, config)
+    learned = learned.written(scorer.contract, scorer.renderer)
+    data = learned.looked_at(traces, development)
+    observed = (
+        watch(development, scorer.contract, scorer.renderer, config, name=scorer.name)
+        if development
+        else None
+    )
+    examples: Sequence[Example] = learned.examples
+    if isinstance(trainee, LogRatioTrainee):
+        examples = trainee.with_reference(examples)
+        if observed is not None:
+            observed = replace(observed, examples=trainee.with_reference(observed.examples))
+    rows = learned.rows(examples)
+    task = Task(
+        rows=rows,
+        collate=collated,
+        loss=lambda model, inputs: config.loss(model(inputs["batch"]), inputs["batch"].targets),
+        units=lambda inputs: config.loss.units(inputs["batch"].targets),
+        groups=[row.examples[0].problem for row in rows],
+        side_by_side=config.side_by_side,
+        head=frozenset(trainee.head_names()),
+        measure=observed,
+        higher_is_better=METRICS[config.loop.metric] == "maximize",
+        settings=config.to_json(),
+    )
+    contract, figures, fit_report = scorer.contract, None, None
+    with trainee.engine.held():
+        course = fit(trainee, task, config.loop, scratch=scratch, on_update=on_update)
+        if observed is not None:
+            contract, fit_report = observed.fitted(observed.scores(trainee), config.calibrate)
+            observed = replace(observed, contract=contract)
+            figures = observed.measured(observed.scores(trainee), num_resamples=1000)
+    steps = [one for own in learned.targets for one in own.steps if one is not None]
+    trained = Trained(
+        data=data,
+        num_traces=len(learned.traces),
+        num_steps=len(steps),
+        share_right=sum(one.good for one in steps) / max(1, len(steps)),
+        num_too_long=learned.num_too_long,
+        max_tokens=contract.max_tokens,
+        final_loss=course.final_loss,
+        kept_update=course.kept,
+        contract=contract,
+        development=figures,
+        fit=fit_report,
+    )
+    with whole_folder(final, last=CONTRACT_FILE) as partial:
+        merge = config.lora is not None and config.lora.merge
+        trainee.write(partial, scorer.tokenizer, contract, merge=merge)
+        settings = json.dumps(config.to_json(), indent=2)
+        (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
+        lines = [json.dumps(entry) + "\n" for entry in course.log]
+        (partial / LOG_FILE).write_text("".join(lines), encoding="utf-8")
     shutil.rmtree(scratch, ignore_errors=True)
-    return history
+    return trained
 
 
-def short_enough(traces: Sequence[Trace], contract: Contract, tokenizer: Any) -> list[Trace]:
-    """The traces that are not longer than the contract allows."""
-    rendered = render(list(map(text_of, traces)), contract, Renderer(contract.template, tokenizer))
-    return [
-        trace
-        for trace, rows in zip(traces, rendered, strict=True)
-        if fits(rows, contract.max_tokens)
-    ]
+def _trainee(scorer: Scorer, config: RewardConfig) -> Trainee | LogRatioTrainee:
+    trainee: Trainee | LogRatioTrainee
+    if isinstance(scorer, LogRatioModel):
+        if isinstance(config.loss, Joint):
+            raise UsageError("a log-ratio has no second head; take another loss than joint")
+        trainee = LogRatioTrainee(scorer)
+    else:
+        trainee = Trainee(scorer, outcome_head=isinstance(config.loss, Joint))
+    inner = trainee.model
+    if config.lora is not None:
+        trainee.model = with_lora(inner, config.lora)
+        # The cut of the last layer is to be at the layers that took the place of the old ones.
+        trainee.engine = Engine(inner.base_model)
+    if config.loop.checkpointing:
+        checkpoint(inner)
+    return trainee
 
 
-def scorer_on(base: Path, *, seed: int) -> Any:
-    """A two-class token classifier on the body of a checkpoint; its head is new unless the
-    checkpoint has one of two classes.
-
-    Raises:
-        ModelError: the folder is not a readable checkpoint, or the body's weights are not all
-            there.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model, missing, _ = read_weights(base, AutoModelForTokenClassification, _CLASS_SETTINGS)
-    body = [name for name in missing if name.startswith(f"{model.base_model_prefix}.")]
-    if body:
-        raise ModelError(f"{base}: it lacks weights, which would be made up: {first_few(body)}")
-    return model
-
-
-def fresh_scorer(tokenizer: Any, shape: Shape, *, seed: int) -> Any:
-    """A two-class token classifier of Qwen2's architecture with random weights."""
-    config = fresh_config(tokenizer, shape)
-    config.update(_CLASS_SETTINGS)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return AutoModelForTokenClassification.from_config(config)
-
-
-def _marks(
-    one: Rendered, targets: Sequence[float | None], whole_steps: bool
-) -> list[tuple[int, float]]:
-    """(position, target) of every token that learns."""
-    marks = []
-    begin = one.start
-    for slot, target in zip(one.slots, targets, strict=True):
-        if target is not None:
-            marks += [(p, target) for p in range(begin if whole_steps else slot, slot + 1)]
-        begin = slot + 1
-    return marks
-
-
-def _collate(rows: list[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    ids = torch.zeros(len(rows), max(len(row["input_ids"]) for row in rows), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-    marks = [
-        (i, position, target) for i, row in enumerate(rows) for position, target in row["marks"]
-    ]
-    at_rows, at_columns, targets = zip(*marks, strict=True)
-    return {
-        "input_ids": ids,
-        "rows": torch.tensor(at_rows),
-        "columns": torch.tensor(at_columns),
-        "targets": torch.tensor(targets, dtype=torch.float32),
-    }
-
-
-def _loss(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    hidden = model.base_model(input_ids=batch["input_ids"]).last_hidden_state
-    logits = model.score(hidden[batch["rows"], batch["columns"]]).float()
-    return binary_cross_entropy_with_logits(logits[:, 1] - logits[:, 0], batch["targets"])
+def _texts(traces: Sequence[Trace]) -> Iterator[str]:
+    for trace in traces:
+        yield trace.problem
+        yield from trace.texts
