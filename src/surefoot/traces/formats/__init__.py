@@ -12,6 +12,7 @@ from surefoot.traces.formats.label_studio import LABEL_STUDIO
 from surefoot.traces.formats.math_aps import MATH_APS
 from surefoot.traces.formats.meta_reasoning import MR_BEN, MR_GSM8K
 from surefoot.traces.formats.ours import SUREFOOT
+from surefoot.traces.formats.preference import PREFERENCE
 from surefoot.traces.formats.prm800k import PRM800K
 from surefoot.traces.formats.prmbench import PRMBENCH
 from surefoot.traces.formats.rlhflow import RLHFLOW
@@ -37,6 +38,7 @@ FORMATS: dict[str, Format] = {
         RLHFLOW,
         MATH_APS,
         LABEL_STUDIO,
+        PREFERENCE,
         CHAT,
     )
 }
