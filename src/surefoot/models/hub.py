@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from surefoot.errors import ContractError, ModelError, UsageError
 from surefoot.models.base import RewardModel
 from surefoot.models.contract import CONTRACT_FILE, Contract
+from surefoot.models.features import FEATURES_FILE
 from surefoot.models.servers import connect, generative, is_address
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def load(
 
     Args:
         source: A built-in (`arithmetic`, `length`, `random`), a checkpoint folder, a hub id, or the
-            address of a server (`models.servers` lists the kinds). A folder may hold a whole model
-            or a LoRA adapter.
+            address of a server (`models.servers` lists the kinds). A folder may hold a whole
+            model, a LoRA adapter, or the trees of a scorer of features.
         profile: Read it as this published family (`surefoot models` lists them).
         contract: Read it by this contract: an object, or the folder of a `contract.json`.
         separator: What the training put behind every step, for a checkpoint of TRL's PRMTrainer.
@@ -109,6 +110,12 @@ def load(
         own = None if tokenizer is None else folder_of(tokenizer)
         return connect(source, profile=known, contract=given, tokenizer=own)
     folder = folder_of(source, revision=revision, pickled=bool(known and known.weights == "bin"))
+    if (folder / FEATURES_FILE).is_file():
+        read = {"profile": profile, "contract": contract, "separator": separator}
+        _refuse("a scorer of features", {**read, "tokenizer": tokenizer, **here, "revision": None})
+        from surefoot.models.features.scorer import FeatureScorer
+
+        return FeatureScorer.load(folder)
     from surefoot.models import loading
 
     is_adapter = loading.is_adapter(folder)

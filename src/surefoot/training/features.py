@@ -51,7 +51,7 @@ class Trees:
     learning_rate: float = 0.04
     leaves: int = 15
     steps_per_leaf: int = 60
-    """The fewest steps in a leaf; less than a tenth of all steps is enough where there are few."""
+    """The fewest steps in a leaf, but no more than a tenth of all steps."""
     feature_share: float = 0.4
     """The share of features that a tree may use, drawn anew for each."""
     step_share: float = 0.8
@@ -106,7 +106,7 @@ def train_feature_scorer(
     rule: LabelRule = FIRST_ERRORS,
     excluded: Collection[str] = (),
     trees: Trees | None = None,
-    name: str = "features",
+    name: str | None = None,
 ) -> tuple[FeatureScorer, FeatureReport]:
     """Grow a `FeatureScorer` on labelled traces, and save it in a folder that `sf.load` reads.
 
@@ -120,7 +120,7 @@ def train_feature_scorer(
         excluded: Questions, such as those of an evaluation set. Traces of the same question
             (`traces.questions.question_key`) are counted and left out.
         trees: How they are grown.
-        name: What the scores are signed with.
+        name: What the scores are signed with; the name of the folder if None.
 
     Raises:
         DataError: no step has a target, all steps are right or all wrong, or there are fewer
@@ -129,6 +129,7 @@ def train_feature_scorer(
         StorageError: the folder cannot be written.
     """
     trees = trees or Trees()
+    name = name or (Path(out).resolve().name if out is not None else "features")
     lightgbm()
     table = _gather(traces, rule, excluded, seed, trees.folds)
     outside = np.empty(len(table.wrong))
