@@ -106,9 +106,21 @@ def test_one_label_behind_an_error_is_enough_to_say_that_labels_go_on():
     assert not ends.all_last
 
 
+def test_the_sets_whose_labels_stop_at_errors_are_named():
+    traces = [trace([1, -1, None], source=f"stops {k}") for k in range(7)]
+    traces += [trace([1, -1, 1], source="goes on"), trace([1, 1, 1], source="right")]
+    report = measure(traces, LabelRule())
+    assert report.leak.ends.stopping == tuple(f"stops {k}" for k in range(7))
+    (one,) = [one for one in report.warnings if one.kind == "labels-stop-at-errors"]
+    assert one.what.startswith(
+        "in traces of stops 0, stops 1, stops 2, stops 3, stops 4 and 2 other sources, each wrong "
+    )
+    assert one.count == 7
+
+
 def test_a_trace_of_one_label_says_nothing_of_ends():
     ends = measure([trace([1]), trace([-1])], LabelRule()).leak.ends
-    assert (ends.wrong, ends.others, ends.auroc) == (0, 0, None)
+    assert (ends.wrong, ends.others, ends.auroc, ends.stopping) == (0, 0, None, ())
     assert not ends.all_last
 
 
@@ -191,6 +203,13 @@ def test_outcomes_may_be_given_away_by_length():
     found, whole = measured(traces, LabelRule(target="outcome"))
     assert found["steps"] == 1.0
     assert (whole.traces, whole.steps) == (60, 60)
+
+
+def test_the_characters_of_an_outcome_are_those_of_all_steps():
+    traces = [
+        Trace(f"{k}?", ["a" * (9 if k % 2 else 3), "b"], outcome=k % 2 == 0) for k in range(20)
+    ]
+    assert measured(traces, LabelRule(target="outcome"))[0]["characters"] == 1.0
 
 
 def test_only_so_much_is_looked_at_and_whole_traces(monkeypatch):

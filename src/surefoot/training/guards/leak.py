@@ -62,6 +62,8 @@ class Ends:
     others: int
     """Steps that are not wrong."""
     others_last: int
+    stopping: tuple[str, ...]
+    """Domains that have wrong steps, all of them last."""
 
     @property
     def all_last(self) -> bool:
@@ -130,11 +132,15 @@ def _ends(columns: Columns) -> Ends:
     several = np.bincount(columns.owner, minlength=len(columns.head))[columns.owner] > 1
     last = np.r_[columns.owner[1:] != columns.owner[:-1], True]
     wrong, others = columns.wrong & several, ~columns.wrong & several
+    domain, size = columns.domain[columns.owner], len(columns.domains)
+    wrong_of = np.bincount(domain[wrong], minlength=size)
+    stops = (wrong_of > 0) & (wrong_of == np.bincount(domain[wrong & last], minlength=size))
     return Ends(
         wrong=int(wrong.sum()),
         wrong_last=int((wrong & last).sum()),
         others=int(others.sum()),
         others_last=int((others & last).sum()),
+        stopping=tuple(columns.domains[d] for d in np.flatnonzero(stops)),
     )
 
 

@@ -31,7 +31,7 @@ class Overlap:
     """The others that have one of those."""
     same_places: tuple[Place, ...]
     near_questions: int
-    """Questions of the others that are nearly, but none that is quite, one of a training trace."""
+    """Questions of the others that are nearly, but not quite, that of some training trace."""
     near_training_traces: int
     """Training traces whose question is near, and not the same as, one of the others."""
     near_places: tuple[Place, ...]
@@ -96,7 +96,7 @@ class OverlapTally:
             same_training_traces=self._num_same,
             same_traces=sum(self._counts[number] for number in self._same),
             same_places=tuple(self._same_places),
-            near_questions=len(near - self._same),
+            near_questions=len(near),
             near_training_traces=self._num_near,
             near_places=tuple(self._near_places),
         )

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 
 from surefoot.models.findings import Finding
 from surefoot.training.guards.balance import Balance
-from surefoot.training.guards.leak import FeatureLeak, Leak, Seen
+from surefoot.training.guards.leak import Ends, FeatureLeak, Leak, Seen
 from surefoot.training.guards.lengths import TooLong
 from surefoot.training.guards.overlap import Overlap
 from surefoot.training.guards.report import DataReport
 
 _LOPSIDED = 0.95
 """Share of the commonest class from which labels are called lopsided."""
+
+_MOST_NAMES = 5
+"""Domains that a warning names."""
 
 _UNLEAK: Mapping[Seen, str] = {
     "step by step": "any model can learn this instead of reasoning: balance the classes over it, "
@@ -56,7 +59,7 @@ def _overlaps(report: DataReport) -> Iterator[Finding]:
                 count=one.near_training_traces,
                 places=one.near_places,
                 what=f"{_of(one.near_training_traces, report.traces, 'training traces')} have a "
-                f"question in nearly the words of {_few(one.near_questions, 'other question')} of "
+                f"question in nearly the words of {_few(one.near_questions, 'question')} of "
                 f"{one.name} traces, with additions, cuts or another word",
                 mend="read some of them, and leave them out if they are the same problems",
             )
@@ -71,23 +74,8 @@ def _apart(one: Overlap) -> str:
 def _leaks(found: Leak | None, unit: str) -> Iterator[Finding]:
     if found is None:
         return
-    ends = found.ends
-    if ends.all_last:
-        sure = (
-            ", and no other step is, so that it gives every label away"
-            if ends.others and not ends.others_last
-            else f", as are {ends.others_last:,} of the {ends.others:,} other steps"
-        )
-        yield Finding(
-            kind="labels-stop-at-errors",
-            count=ends.wrong,
-            places=(),
-            what=f"each of the {ends.wrong:,} wrong steps is the last labelled one of its trace"
-            f"{sure}: the labels stop at the first error",
-            mend="keep the steps behind it in the traces, and let no model and no baseline know "
-            "where a trace or its labels end; a model that scores each step before it reads on "
-            "does not know",
-        )
+    if found.ends.stopping:
+        yield _stop(found.ends)
     for seen, mend in _UNLEAK.items():
         over = [one for one in found.over if one.seen == seen]
         if over:
@@ -100,6 +88,32 @@ def _leaks(found: Leak | None, unit: str) -> Iterator[Finding]:
                 + "; by ".join(f"{one.name} {_auroc(one)}" for one in over),
                 mend=mend,
             )
+
+
+def _stop(ends: Ends) -> Finding:
+    if not ends.all_last:
+        names = ", ".join(ends.stopping[:_MOST_NAMES])
+        more = len(ends.stopping) - _MOST_NAMES
+        told = f"in traces of {names}" + (f" and {more:,} other sources" if more > 0 else "")
+        told += ", each wrong step is the last labelled one of its trace"
+    elif ends.others and not ends.others_last:
+        told = (
+            f"each of the {ends.wrong:,} wrong steps is the last labelled one of its trace, and no "
+            "other step is, so that it gives every label away"
+        )
+    else:
+        told = (
+            f"each of the {ends.wrong:,} wrong steps is the last labelled one of its trace, as are "
+            f"{ends.others_last:,} of the {ends.others:,} other steps"
+        )
+    return Finding(
+        kind="labels-stop-at-errors",
+        count=ends.wrong_last,
+        places=(),
+        what=f"{told}: the labels stop at the first error",
+        mend="keep the steps behind it in the traces, and let no model and no baseline know where "
+        "a trace or its labels end; a model that scores each step before it reads on does not know",
+    )
 
 
 def _auroc(one: FeatureLeak) -> str:
