@@ -105,7 +105,7 @@ def test_everything_left_out_is_counted(train, write_rows, tmp_path):
 
 
 def test_labels_of_one_source(train, write_rows, tmp_path):
-    file = write_rows("in.jsonl", *ROWS, row("By rollouts", 1, source="rollout"))
+    file = write_rows("in.jsonl", *ROWS, row("By rollouts", 1, -1, source="rollout"))
     code, told, _ = train(file, "--out", tmp_path / "m", "--label-source", "rollout", *QUICK)
     assert code == 0
     assert (told["traces"], told["left_out"]) == (1, {"no label to learn": 12})
@@ -120,8 +120,8 @@ def test_labels_of_one_source(train, write_rows, tmp_path):
         ([row("p", 1)], ("--target", "outcome"), 2, "1 for no label to learn"),
         (['{"surefoot": 1, "problem": "p", "steps": ["s"], "labels": NaN}'], (), 1, "NaN"),
         (['{"surefoot": 1, "problem": "p"}'], (), 1, "none of 1 row could be read"),
-        ([row("7" * 200, 1)], (), 2, "no trace fits into 120 tokens"),
-        (ROWS, ("--base", "nowhere"), 1, "nowhere is not a model checkpoint"),
+        ([row("7" * 200, 1)], (), 1, "1 are longer than the model has room for"),
+        (ROWS, ("--base", "nowhere"), 1, "no model 'nowhere'"),
         (ROWS, ("--base", "out"), 2, "--out out is the folder of --base"),
         (ROWS, ("--out", "in.jsonl"), 1, "in.jsonl cannot hold a model"),
         (ROWS, ("--out", "in.jsonl/model"), 1, "cannot write it"),

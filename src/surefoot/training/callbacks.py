@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 from transformers import TrainerCallback
 
-from surefoot.training.scratches import mark_whole
+from surefoot.training.machines import by_main, wait
+from surefoot.training.scratches import mark_whole, prune
 
 OnUpdate = Callable[[int, int, float | None], None]
 """Called with (update, all updates, mean training loss since the last report, or None)."""
@@ -19,12 +20,57 @@ LOG_FILE = "metrics.jsonl"
 
 
 class Whole(TrainerCallback):  # type: ignore[misc]
-    """Marks checkpoints that are whole."""
+    """Marks checkpoints that are whole, and takes old ones away."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Know the best checkpoint where the folder is now."""
+        if state.best_global_step is not None:
+            best = Path(args.output_dir) / f"checkpoint-{state.best_global_step}"
+            state.best_model_checkpoint = str(best)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Report before every checkpoint, so that one taken up reports the same from then on."""
+        control.should_log = control.should_log or control.should_save
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """After a checkpoint."""
-        if state.is_world_process_zero:
-            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        """After a checkpoint, once every process has written its part."""
+        wait()
+        scratch = Path(args.output_dir)
+
+        def done() -> None:
+            mark_whole(scratch / f"checkpoint-{state.global_step}")
+            prune(scratch)
+
+        by_main(done)
+
+
+class Patience(TrainerCallback):  # type: ignore[misc]
+    """Stops a training after so many measurements of a metric without a new best. It knows nothing
+    that is not in the log, so that a training that is taken up stops where it would have."""
+
+    def __init__(self, patience: int, metric: str) -> None:
+        self.patience = patience
+        self.metric = metric
+        self.was_over = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """See whether it had stopped when it was interrupted."""
+        self.was_over = self._is_over(state)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Stop at once if so: the loop makes an update first, whose weights are not kept."""
+        if self.was_over:
+            control.should_log = control.should_evaluate = control.should_save = False
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After a measurement and its checkpoint."""
+        control.should_training_stop = control.should_training_stop or self._is_over(state)
+
+    def _is_over(self, state: Any) -> bool:
+        name, best = f"eval_{self.metric}", state.best_global_step
+        later = [one for one in state.log_history if name in one and one["step"] > (best or 0)]
+        return best is not None and len(later) >= self.patience
 
 
 class HeadFirst(TrainerCallback):  # type: ignore[misc]
@@ -42,7 +88,7 @@ class HeadFirst(TrainerCallback):  # type: ignore[misc]
         if state.global_step >= self.updates:
             return
         for name, parameter in model.named_parameters():
-            if parameter.requires_grad and name.removeprefix("module.") not in self.head:
+            if parameter.requires_grad and name not in self.head:
                 parameter.requires_grad_(False)
                 self.frozen.append(parameter)
 
@@ -57,6 +103,12 @@ class HeadFirst(TrainerCallback):  # type: ignore[misc]
         """Let go of it, should training end before."""
         for parameter in self.frozen:
             parameter.requires_grad_(True)
+
+
+def is_figure(logs: Mapping[str, Any]) -> bool:
+    """Whether an entry of the log says something of an update, rather than of the process that
+    made the last of them."""
+    return "train_runtime" not in logs
 
 
 class Log(TrainerCallback):  # type: ignore[misc]
@@ -75,7 +127,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any
     ) -> None:
         """After every entry."""
-        if state.is_world_process_zero:
+        if state.is_world_process_zero and is_figure(logs):
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**logs, "step": state.global_step}) + "\n")
 

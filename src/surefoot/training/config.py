@@ -63,6 +63,9 @@ class TrainConfig:
     """Matrix products in bfloat16; weights, heads and losses stay in float32."""
     checkpointing: bool = False
     """Compute activations again in the backward pass, which takes less memory and more time."""
+    fsdp: bool = False
+    """Spread weights, gradients and optimizer state over the processes, a layer at a time, instead
+    of a copy on each (FSDP2); for AdamW and several processes (torchrun)."""
     save_every: int = 250
     """Updates between checkpoints from which an interrupted run goes on."""
     eval_every: int | None = None
@@ -91,6 +94,12 @@ class TrainConfig:
             raise UsageError(
                 f"warmup is {self.warmup} and decay {self.decay}; they are shares of the updates "
                 "and must not be more than 1 together"
+            )
+        if self.fsdp and self.optimizer == "muon":
+            raise UsageError("fsdp cuts matrices into pieces, which muon needs whole; take adamw")
+        if self.patience is not None and self.eval_every is None:
+            raise UsageError(
+                f"patience is {self.patience} measurements, and none is made; set eval_every"
             )
         if not 0 <= self.head_first <= self.num_updates:
             raise UsageError(

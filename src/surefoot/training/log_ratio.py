@@ -8,7 +8,7 @@ is DPO (Rafailov et al. 2023, arXiv:2305.18290, eq. 7).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,8 @@ from surefoot.models.engine import Engine
 from surefoot.models.log_ratio import LogRatioModel, States, counted_log_probs, first_counted
 from surefoot.training.batches import Batch, batched
 from surefoot.training.examples import Example
+from surefoot.training.sharding import gathered
+from surefoot.training.trainee import of_model
 
 _GROUP = 32
 """Examples of which the reference is computed together."""
@@ -58,11 +60,17 @@ class LogRatioTrainee(nn.Module):
         """None: what is read is the model itself."""
         return set()
 
-    def write(self, folder: Path, tokenizer: Any, contract: Contract, *, merge: bool) -> None:
-        """Write weights, tokenizer and contract; an adapter's changes are put into the weights if
-        `merge`."""
-        model = self.model.merge_and_unload() if merge else self.model
-        model.save_pretrained(folder)
+    def whole(self, *, merge: bool) -> dict[str, Tensor]:
+        """As that of a `Trainee`."""
+        if merge:
+            self.model = self.model.merge_and_unload()
+        return gathered(self)
+
+    def write(
+        self, folder: Path, weights: Mapping[str, Tensor], tokenizer: Any, contract: Contract
+    ) -> None:
+        """Write weights, as `whole` gives them, tokenizer and contract."""
+        self.model.save_pretrained(folder, state_dict=of_model(weights))
         tokenizer.save_pretrained(folder)
         contract.save(folder)
 

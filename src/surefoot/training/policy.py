@@ -4,12 +4,12 @@ steps.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from surefoot.errors import ModelError, UsageError
@@ -18,9 +18,11 @@ from surefoot.traces.layout import Layout
 from surefoot.traces.types import Trace
 from surefoot.training.callbacks import OnUpdate
 from surefoot.training.config import TrainConfig
+from surefoot.training.loop import Task
+from surefoot.training.machines import by_main
 from surefoot.training.scratch import Shape, fresh_model, fresh_tokenizer
-from surefoot.training.scratches import scratch_of
-from surefoot.training.trainer import Task, fit
+from surefoot.training.scratches import discard, scratch_of
+from surefoot.training.trainer import fit
 
 IGNORED = -100
 
@@ -44,6 +46,8 @@ def train_policy(
     """
     if not traces:
         raise UsageError("there are no traces to learn from")
+    if config.fsdp:
+        raise UsageError("a policy is trained whole on every process; leave fsdp out")
     layout = layout or Layout()
     tokenizer = fresh_tokenizer((_text(t, layout) for t in traces[:2000]), shape.vocab_size)
     model = fresh_model(tokenizer, shape, seed=config.seed)
@@ -58,12 +62,27 @@ def train_policy(
         {"input_ids": [*one.ids, tokenizer.eos_token_id], "start": one.start} for one in encoded
     ]
     scratch = scratch_of(out)
-    task = Task(rows=rows, collate=_collate, loss=_loss, units=_units)
-    fit(model, task, config, scratch=scratch, on_update=on_update)
+    task = Task(rows=rows, collate=_collate, loss=lambda model, batch: model(batch), units=_units)
+    fit(_Learner(model), task, config, scratch=scratch, on_update=on_update)
     policy = LocalPolicy(model, tokenizer, layout, name=out.resolve().name)
-    policy.save(out)
-    shutil.rmtree(scratch, ignore_errors=True)
+
+    def write() -> None:
+        policy.save(out)
+        discard(scratch)
+
+    by_main(write)
     return policy
+
+
+class _Learner(nn.Module):
+    """A model behind its loss, as training on several processes asks."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return _loss(self.model, batch)
 
 
 def _text(trace: Trace, layout: Layout) -> str:

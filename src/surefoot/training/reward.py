@@ -8,12 +8,12 @@ contract that training wrote its traces with.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers.utils import logging
 
 from surefoot.errors import UsageError
@@ -31,11 +31,13 @@ from surefoot.training.examples import Example
 from surefoot.training.guards import DataReport, refuse_misaligned
 from surefoot.training.learning import learning
 from surefoot.training.log_ratio import LogRatioTrainee
+from surefoot.training.loop import Task
 from surefoot.training.losses.joint import Joint
-from surefoot.training.scratches import scratch_of
+from surefoot.training.machines import by_main
+from surefoot.training.scratches import discard, scratch_of
 from surefoot.training.start import Scorer, start
 from surefoot.training.trainee import Trainee, checkpoint, with_lora
-from surefoot.training.trainer import Task, fit
+from surefoot.training.trainer import fit
 from surefoot.training.watch import watch
 
 CONFIG_FILE = "training.json"
@@ -139,7 +141,7 @@ def train(
         head=frozenset(trainee.head_names()),
         measure=observed,
         higher_is_better=METRICS[config.loop.metric] == "maximize",
-        settings=config.to_json(),
+        settings={**config.to_json(), "development": _known(development)},
     )
     contract, figures, fit_report = scorer.contract, None, None
     with trainee.engine.held():
@@ -162,18 +164,29 @@ def train(
         development=figures,
         fit=fit_report,
     )
-    with whole_folder(final, last=CONTRACT_FILE) as partial:
-        merge = config.lora is not None and config.lora.merge
-        trainee.write(partial, scorer.tokenizer, contract, merge=merge)
-        settings = json.dumps(config.to_json(), indent=2)
-        (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
-        lines = [json.dumps(entry) + "\n" for entry in course.log]
-        (partial / LOG_FILE).write_text("".join(lines), encoding="utf-8")
-    shutil.rmtree(scratch, ignore_errors=True)
+    weights = trainee.whole(merge=config.lora is not None and config.lora.merge)
+
+    def write() -> None:
+        with whole_folder(final, last=CONTRACT_FILE) as partial:
+            trainee.write(partial, weights, scorer.tokenizer, contract)
+            settings = json.dumps(config.to_json(), indent=2)
+            (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
+            lines = [json.dumps(entry) + "\n" for entry in course.log]
+            (partial / LOG_FILE).write_text("".join(lines), encoding="utf-8")
+        discard(scratch)
+
+    by_main(write)
     return trained
 
 
 def _trainee(scorer: Scorer, config: RewardConfig) -> Trainee | LogRatioTrainee:
+    """What is trained; new weights beside those of the scorer come from the seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.loop.seed)
+        return _made(scorer, config)
+
+
+def _made(scorer: Scorer, config: RewardConfig) -> Trainee | LogRatioTrainee:
     trainee: Trainee | LogRatioTrainee
     if isinstance(scorer, LogRatioModel):
         if isinstance(config.loss, Joint):
@@ -189,6 +202,11 @@ def _trainee(scorer: Scorer, config: RewardConfig) -> Trainee | LogRatioTrainee:
     if config.loop.checkpointing:
         checkpoint(inner)
     return trainee
+
+
+def _known(traces: Sequence[Trace]) -> list[tuple[Any, ...]]:
+    """What a measurement on traces depends on."""
+    return [(one.id, one.labels, one.outcome, one.source) for one in traces]
 
 
 def _texts(traces: Sequence[Trace]) -> Iterator[str]:

@@ -98,15 +98,33 @@ def _from_nothing(config: RewardConfig, texts: Iterable[str], name: str) -> Disc
 
 
 def _gone_on(folder: Path, config: RewardConfig, name: str) -> DiscriminativeModel:
-    """A reward model of this project, trained further with its own contract."""
+    """A reward model of this project, trained further: it is read as before, and its numbers mean
+    what it is taught now.
+
+    Raises:
+        UsageError: it is no model of this kind, or has other classes than the labels.
+    """
     scorer = load(folder, device="cpu")
     if not isinstance(scorer, DiscriminativeModel):
         raise UsageError(
             f"{folder} is a {type(scorer).__name__}, which is not trained further this way; name "
             "the language model that it was made from"
         )
-    room = min(config.max_tokens, scorer.contract.max_tokens)
-    return _renamed(scorer, replace(scorer.contract, max_tokens=room, calibration=None), name)
+    old, meaning = scorer.contract, _meaning(config)
+    if old.reading.head == "layers" and old.reading.classes not in (1, _num_classes(config)):
+        raise UsageError(
+            f"{folder} reads {old.reading.classes} classes, these labels are of "
+            f"{_num_classes(config)}; name the language model that it was made from"
+        )
+    usual = old.aggregate if meaning == old.meaning else _aggregate(config)
+    contract = replace(
+        old,
+        meaning=meaning,
+        aggregate=config.aggregate or usual,
+        max_tokens=min(config.max_tokens, old.max_tokens),
+        calibration=None,
+    )
+    return _renamed(scorer, contract, name)
 
 
 def _on_base(folder: Path, config: RewardConfig, name: str) -> DiscriminativeModel:
@@ -194,12 +212,11 @@ def _contract(config: RewardConfig, tokenizer: Any, model: Any) -> Contract:
         reading = Reading(link="raw", classes=1)
     else:
         reading = Reading(classes=classes, good=(classes - 1,))
-    of_outcomes = config.labels.target == "outcome"
     return Contract.for_layout(
         tokenizer,
         reading=reading,
         meaning=_meaning(config),
-        aggregate=config.aggregate or ("last" if of_outcomes else "min"),
+        aggregate=config.aggregate or _aggregate(config),
         threshold=0.0 if config.read == "reward" else 0.5,
         max_tokens=_room(config.max_tokens, model),
     )
@@ -209,6 +226,10 @@ def _meaning(config: RewardConfig) -> Meaning:
     if config.labels.target == "outcome" or isinstance(config.loss, TemporalDifference):
         return "value"
     return "prefix-correct" if config.labels.after_error == "wrong" else "step-correct"
+
+
+def _aggregate(config: RewardConfig) -> str:
+    return "last" if config.labels.target == "outcome" else "min"
 
 
 def _room(max_tokens: int, model: Any) -> int:

@@ -7,6 +7,7 @@ asks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from surefoot.models.engine import Engine
 from surefoot.models.heads import Head, tokens_head
 from surefoot.training.batches import Batch
 from surefoot.training.config import Lora
+from surefoot.training.sharding import gathered
 
 OUTCOME_LAYER = "outcome"
 
@@ -80,8 +82,7 @@ class Trainee(nn.Module):
         if self._token_ids is not None:
             return tokens_head(self.contract.reading, self.model, self._token_ids, learning=True)
         if self.loose:
-            rest = iter(self.loose)
-            return Head(tuple((next(rest), next(rest) if has else None) for has in self._has_bias))
+            return _head_of(iter(self.loose), self._has_bias)
         layers = []
         for name in self.contract.reading.layers:
             layer = _trained(self.model.get_submodule(self._place_of(name)))
@@ -97,25 +98,35 @@ class Trainee(nn.Module):
         own = {id(parameter) for parameter in heads}
         return {name for name, parameter in self.named_parameters() if id(parameter) in own}
 
-    def write(self, folder: Path, tokenizer: Any, contract: Contract, *, merge: bool) -> None:
+    def whole(self, *, merge: bool) -> dict[str, Tensor]:
+        """All weights by name, in the main process; every process has to ask.
+
+        Args:
+            merge: Put the changes of an adapter into the weights first, for good.
+        """
+        if merge:
+            self.model = self.model.merge_and_unload()
+        return gathered(self)
+
+    def write(
+        self, folder: Path, weights: Mapping[str, Tensor], tokenizer: Any, contract: Contract
+    ) -> None:
         """Write weights, tokenizer and contracts.
 
         Args:
             folder: Where to.
+            weights: What `whole` gave.
             tokenizer: The model's own.
             contract: How its scores are read from now on.
-            merge: Put the changes of an adapter into the weights.
         """
-        model = self.model
-        if merge:
-            model = model.merge_and_unload()
-        model.save_pretrained(folder)
+        self.model.save_pretrained(folder, state_dict=of_model(weights))
         loose: dict[str, Tensor] = {}
         if self.loose:
-            loose |= self.head().tensors(contract.reading)
+            rest = (weights[f"loose.{i}"] for i in range(len(self.loose)))
+            loose |= _head_of(rest, self._has_bias).tensors(contract.reading)
         if self.outcome is not None:
-            loose[f"{OUTCOME_LAYER}.weight"] = self.outcome.weight
-            loose[f"{OUTCOME_LAYER}.bias"] = self.outcome.bias
+            loose[f"{OUTCOME_LAYER}.weight"] = weights["outcome.weight"]
+            loose[f"{OUTCOME_LAYER}.bias"] = weights["outcome.bias"]
             reading = Reading(layers=(OUTCOME_LAYER,), link="sigmoid", classes=1)
             beside = folder / OUTCOME_LAYER
             beside.mkdir()
@@ -128,7 +139,7 @@ class Trainee(nn.Module):
                 calibration=None,
             ).save(beside)
         if loose:
-            save_file({name: one.detach() for name, one in loose.items()}, folder / HEAD_FILE)
+            save_file(loose, folder / HEAD_FILE)
         tokenizer.save_pretrained(folder)
         contract.save(folder)
 
@@ -138,6 +149,17 @@ class Trainee(nn.Module):
             if name == layer or name.endswith(f".model.{layer}"):
                 return str(name)
         raise ContractError(f"the model has no layer {layer}")
+
+
+def of_model(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those weights of a trainee that are its model's, by the names that they have there."""
+    own = {name: one for name, one in weights.items() if name.startswith("model.")}
+    return {name.removeprefix("model."): one for name, one in own.items()}
+
+
+def _head_of(tensors: Iterator[Tensor], has_bias: Sequence[bool]) -> Head:
+    """The layers of weights and biases behind each other."""
+    return Head(tuple((next(tensors), next(tensors) if has else None) for has in has_bias))
 
 
 def _trained(layer: Any) -> Any:
@@ -179,7 +201,7 @@ def with_lora(model: Any, lora: Lora) -> Any:
             ),
         )
     except ValueError as error:
-        raise UsageError(f"lora.targets: {error}") from None
+        raise UsageError(f"lora.targets {', '.join(lora.targets)}: {error}") from None
 
 
 def _linear_layers(body: nn.Module) -> list[str]:
