@@ -48,6 +48,7 @@ GOOD = {
     "max_tokens": 64,
     "pinned": {"\n": [5]},
     "probe": None,
+    "reference": None,
 }
 
 PLATT = {"kind": "temperature", "temperature": 1.5, "bias": -0.25, "x": [], "y": []}
@@ -132,6 +133,8 @@ two_passes = Contract(
 def test_it_comes_back_exactly(tmp_path, contract, calibration):
     if contract.kind in ("probability", "value"):
         contract = replace(contract, calibration=calibration)
+    if contract.kind == "log-ratio":
+        contract = replace(contract, reference="base")
     contract.save(tmp_path)
     assert Contract.load(tmp_path) == contract
 
@@ -160,7 +163,7 @@ def changed(where, value):
     ("where", "value", "reason"),
     [
         ("version", 1, "version 1, this surefoot reads 3; write it anew"),
-        ("version", 2, 'version 2, this surefoot reads 3; put "calibration": null into it and set'),
+        ("version", 2, 'version 2, this surefoot reads 3; put "calibration": null and "reference"'),
         ("version", 4, "version 4, this surefoot reads 3; upgrade surefoot"),
         ("version", None, "a contract of version None"),
         ("version", [2], r"a contract of version \[2\]"),
@@ -215,6 +218,7 @@ def changed(where, value):
         ("pinned", {"a": [-1]}, r"pinned\['a'\] is \[-1\]; it must list token ids"),
         ("pinned", {"a": ["5"]}, r"pinned\['a'\] is \['5'\]"),
         ("probe", 7, "probe is 7; it must be text or null"),
+        ("reference", "base", "reference is 'base'; it is the model of a log-ratio"),
     ],
 )
 def test_a_wrong_field_is_refused(tmp_path, where, value, reason):
@@ -225,13 +229,12 @@ def test_a_wrong_field_is_refused(tmp_path, where, value, reason):
 
 
 def test_a_contract_of_version_2_is_brought_up_as_its_error_says(tmp_path):
-    values = {name: value for name, value in GOOD.items() if name != "calibration"}
+    new = {"calibration": None, "reference": None}
+    values = {name: value for name, value in GOOD.items() if name not in new}
     (tmp_path / "contract.json").write_text(json.dumps({**values, "version": 2}))
     with pytest.raises(ContractError, match=r"version 2.*nothing else has changed"):
         Contract.load(tmp_path)
-    (tmp_path / "contract.json").write_text(
-        json.dumps({**values, "version": 3, "calibration": None})
-    )
+    (tmp_path / "contract.json").write_text(json.dumps({**values, **new, "version": 3}))
     assert Contract.load(tmp_path) == Contract(pinned={"\n": (5,)}, max_tokens=64)
 
 
