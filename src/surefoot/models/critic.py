@@ -16,16 +16,22 @@ filled in one pass: what stands in a trace is never searched for marks.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from surefoot import aggregate
 from surefoot.errors import ContractError
 from surefoot.models.contract import Meaning
+from surefoot.traces.records import storage_errors
 from surefoot.traces.types import ScoreKind
+
+CRITIC_FILE = "critic.json"
+"""Beside the weights of a language model it says that and how they judge steps."""
 
 Unit = Literal["turn", "step", "trace"]
 Kind = Literal["choose", "pattern", "first-error", "each-step"]
@@ -188,6 +194,36 @@ class Critic:
             return "value" if self.meaning == "value" else "progress"
         return "probability"
 
+    def to_json(self) -> dict[str, Any]:
+        """Every field."""
+        return asdict(self)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `critic.json` into a checkpoint folder.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        path = Path(folder) / CRITIC_FILE
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+        with storage_errors(str(path), "write"):
+            path.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Critic:
+        """Read `critic.json` of a checkpoint folder.
+
+        Raises:
+            ContractError: it is missing, damaged, or not a critic.
+        """
+        path = Path(folder) / CRITIC_FILE
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except ContractError as error:
+            raise ContractError(f"{path}: {error}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ContractError(f"{path} cannot be read: {error}") from None
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Critic:
         """The critic of a JSON object; fields that are left out are as they are here.
@@ -201,7 +237,7 @@ class Critic:
         if "reading" in known:
             known["reading"] = Reading(**_known(Reading, known["reading"], "reading."))
         if "stages" in known:
-            if not isinstance(known["stages"], list):
+            if not isinstance(known["stages"], (list, tuple)):
                 raise ContractError(f"stages is {known['stages']!r}; it must be a list")
             known["stages"] = tuple(Stage(**_known(Stage, s, "stages.")) for s in known["stages"])
         return cls(**known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from surefoot.errors import UnscorableError
@@ -16,7 +16,14 @@ from surefoot.models.base import BatchScorer
 from surefoot.models.critic import Critic
 from surefoot.models.prompts import Prompts
 from surefoot.models.render import text_of
-from surefoot.models.verdicts import Answer, Stretch, Verdict, place_of_choice, votes
+from surefoot.models.verdicts import (
+    VERDICTS,
+    Answer,
+    Stretch,
+    Verdict,
+    place_of_choice,
+    votes,
+)
 from surefoot.policies.base import Sampling
 from surefoot.policies.writer import Message, Odds, Request, Writer
 from surefoot.traces.types import StepLabels, StepScores, Trace
@@ -77,9 +84,19 @@ class GenerativeModel(BatchScorer):
     def label(self, trace: Trace) -> StepLabels:
         """The same verdicts as labels: k of n answers call the step good; None where none says
         anything about it. A probability is a vote for the likelier of the two."""
+        return self._labels(self.explain(trace), len(trace.steps))
+
+    def annotate(self, trace: Trace) -> Trace:
+        """The trace with those labels, and in its `meta` all that was written, from which another
+        critic can learn (`surefoot.training.critic`)."""
         verdicts = self.explain(trace)
+        labelled = trace.with_labels(self._labels(verdicts, len(trace.steps)))
+        written = [verdict.to_json() for verdict in verdicts]
+        return replace(labelled, meta={**trace.meta, VERDICTS: written})
+
+    def _labels(self, verdicts: Sequence[Verdict], num_steps: int) -> StepLabels:
         counts: list[tuple[int, int] | None] = []
-        for k in range(len(trace.steps)):
+        for k in range(num_steps):
             said = [verdict.good[k] >= 0.5 for verdict in verdicts if k in verdict.good]
             counts.append((sum(said), len(said)) if said else None)
         shares = tuple(None if pair is None else pair[0] / pair[1] for pair in counts)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from surefoot.errors import ContractError, ModelError, UsageError
 from surefoot.models.base import RewardModel
 from surefoot.models.contract import CONTRACT_FILE, Contract
+from surefoot.models.critic import CRITIC_FILE, Critic
 from surefoot.models.features import FEATURES_FILE
 from surefoot.models.servers import connect, generative, is_address
 
@@ -123,6 +124,12 @@ def load(
         raise ModelError(f"{folder} is not a model checkpoint: it has no config.json")
     known = known or _recognised(folder)
     place = loading.Place(device=device or _best_device(), bfloat16=dtype == "bfloat16")
+    if profile is None and given is None and (folder / CRITIC_FILE).is_file():
+        read = {"separator": separator, "base": base, "reference": reference}
+        _refuse("a model that writes its verdicts", {**read, "long": long != "error"})
+        from surefoot.models.generative import GenerativeModel
+
+        return GenerativeModel(_writer(folder, place), Critic.load(folder))
     if known is not None and known.critic is not None and given is None:
         _refuse(known.name, {"separator": separator, "long": long != "error"})
         return generative(_writer(folder, place), known)

@@ -12,7 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from surefoot.errors import TraceError
 from surefoot.models.critic import Critic, Reading
+
+VERDICTS = "verdicts"
+"""Where a trace's `meta` keeps what was written about it: a list of `Verdict.to_json()`."""
 
 
 class Stretch(NamedTuple):
@@ -61,6 +65,35 @@ class Verdict:
     text: str
     good: Mapping[int, float]
     log_odds: Mapping[int, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the log-odds, which may be infinite."""
+        good = {str(k): p for k, p in self.good.items()}
+        return {"step": self.step, "sample": self.sample, "text": self.text, "good": good}
+
+    @classmethod
+    def from_json(cls, values: object) -> Verdict:
+        """The verdict of a JSON object.
+
+        Raises:
+            TraceError: it is none.
+        """
+        names = {"step", "sample", "text", "good"}
+        if not isinstance(values, Mapping) or values.keys() != names:
+            raise TraceError(f"{values!r} is no verdict: it has {', '.join(sorted(names))}")
+        step, sample, text, good = (values[one] for one in ("step", "sample", "text", "good"))
+        if (
+            (step is None or _is_position(step))
+            and _is_position(sample)
+            and isinstance(text, str)
+            and isinstance(good, Mapping)
+            and all(str(k).isdecimal() and _is_probability(p) for k, p in good.items())
+        ):
+            return cls(step, sample, text, {int(k): float(p) for k, p in good.items()})
+        raise TraceError(
+            f"{values!r} is no verdict: step is a position or null, sample a number, text is text, "
+            "and good gives probabilities by position"
+        )
 
 
 def place_of_choice(reading: Reading, answer: Answer) -> Place | None:
@@ -117,6 +150,14 @@ def _by_pattern(
     if len(found) > num_steps or not {*found} <= {reading.good, reading.bad}:
         return {}
     return {k: float(word == reading.good) for k, word in enumerate(found, step or 0)}
+
+
+def _is_position(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_probability(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
 
 
 def _closing_object(written: str) -> Mapping[str, Any]:

@@ -41,14 +41,25 @@ class ChatEncoder:
         Raises:
             ContractError: the chat template cannot write these messages.
         """
-        users = [m.text for m in request.messages if m.role == "user"]
-        names = {name for text in users for name in self._encoders.any_added.findall(text)}
-        stand_ins = dict(zip(sorted(names), _unused_characters(request), strict=False))
+        names = sorted(self._quoted(request))
+        stand_ins = dict(zip(names, _unused_characters(request), strict=False))
         names_of = {ord(character): name for name, character in stand_ins.items()}
         text = self._written(request, stand_ins)
         return self._encoders.encode(
             piece.translate(names_of) if isinstance(piece, str) else piece
             for piece in self._encoders.split(text)
+        )
+
+    def encode_answer(self, request: Request, answer: str) -> list[int]:
+        """The ids of an answer as the model would write it behind the ids of the request: nothing
+        merges across the two. Names of tokens in it are those tokens, as in a prefill."""
+        quoted = self._quoted(request)
+        return self._encoders.encode(
+            (
+                piece if isinstance(piece, str) or piece.text not in quoted else piece.text
+                for piece in self._encoders.split(answer)
+            ),
+            begins=False,
         )
 
     def first_tokens(self, choices: Sequence[str]) -> list[int]:
@@ -65,6 +76,11 @@ class ChatEncoder:
                 "tokens; choose other texts"
             )
         return [first for (first,) in ids]
+
+    def _quoted(self, request: Request) -> set[str]:
+        """The names of tokens that stand in the users' texts."""
+        users = [m.text for m in request.messages if m.role == "user"]
+        return {name for text in users for name in self._encoders.any_added.findall(text)}
 
     def _written(self, request: Request, stand_ins: Mapping[str, str]) -> str:
         def hide(text: str) -> str:

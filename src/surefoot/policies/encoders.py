@@ -73,11 +73,11 @@ class Encoders:
         if end < len(text):
             yield text[end:]
 
-    def encode(self, pieces: Iterable[str | AddedToken]) -> list[int]:
+    def encode(self, pieces: Iterable[str | AddedToken], *, begins: bool = True) -> list[int]:
         """The ids of plain texts and added tokens that follow each other; two texts in a row are
-        given to the tokenizer in one go."""
+        given to the tokenizer in one go. `begins` says whether they are the beginning of a row."""
         ids: list[int] = []
-        encoder, text, strips = self.first, "", False
+        encoder, text, strips = self.first if begins else self.later, "", False
         for piece in (*pieces, None):
             if isinstance(piece, str):
                 text += piece

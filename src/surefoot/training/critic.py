@@ -1,0 +1,236 @@
+"""Train a critic: a language model that writes its verdicts on steps, as judges wrote theirs.
+
+    loss = - sum over the tokens t of the verdicts of log p(y_t | prompt, y_<t),
+
+divided by how many those are in an update: plain next-token cross-entropy on what the model has to
+write, with the prompt only read, as GenPRM (Zhao et al. 2025, arXiv:2504.00891) and
+ThinkPRM (Khalifa et al. 2025, arXiv:2504.16828) are tuned. The prompts are those that
+the critic is asked with later (`verdict_rows`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging
+
+from surefoot.errors import DataError, UsageError
+from surefoot.models.contract import Reading
+from surefoot.models.critic import CRITIC_FILE, Critic
+from surefoot.models.engine import Engine
+from surefoot.models.heads import check_logits, tokens_head
+from surefoot.models.hub import folder_of
+from surefoot.models.log_ratio import counted_log_probs
+from surefoot.models.profiles import profiles
+from surefoot.policies.chat import ChatEncoder
+from surefoot.policies.checkpoints import read_checkpoint, whole_folder
+from surefoot.traces.types import LabelSource, Trace
+from surefoot.training.callbacks import LOG_FILE, OnUpdate
+from surefoot.training.config import Lora, TrainConfig
+from surefoot.training.loop import Task
+from surefoot.training.machines import by_main
+from surefoot.training.scratches import discard, scratch_of
+from surefoot.training.sharding import gathered
+from surefoot.training.trainee import checkpoint, of_model, with_lora
+from surefoot.training.trainer import fit
+from surefoot.training.verdict_rows import Refusal, VerdictRow, VerdictRows, verdict_rows
+
+CONFIG_FILE = "training.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CriticConfig:
+    """What to train a critic on and with."""
+
+    base: str
+    """Folder or hub id of a language model with a chat template."""
+    profile: str = "judge"
+    """The published critic whose prompts and verdicts are learned."""
+    critic: Critic | None = None
+    """Instead of the profile's."""
+    agree_with: LabelSource | None = None
+    """Learn from no verdict that contradicts the labels of this source."""
+    loop: TrainConfig = field(default_factory=TrainConfig)
+    lora: Lora | None = None
+    """Its changes are always put into the saved weights."""
+    max_tokens: int = 4096
+    """Longest prompt with its answer. A longer one is left out and counted; none is ever cut."""
+    side_by_side: int = 8
+    """So many rows of one problem stay together, so that what they share is computed once."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_tokens", "side_by_side"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.agree_with not in (None, *get_args(LabelSource)):
+            raise UsageError(
+                f"agree_with is {self.agree_with!r}; it must be one of "
+                f"{', '.join(get_args(LabelSource))}"
+            )
+        if self.critic is None and _published(self.profile) is None:
+            raise UsageError(
+                f"{self.profile!r} is no profile of a model that writes verdicts; `surefoot models`"
+                " lists them, such as judge and judge-steps"
+            )
+
+    @property
+    def asked(self) -> Critic:
+        """How the model is asked."""
+        return self.critic or Critic.from_json(_published(self.profile) or {})
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedCritic:
+    """What a finished training used and left out, and what it reached."""
+
+    num_traces: int
+    num_verdicts: int
+    num_tokens: int
+    """Tokens that were learned, once each."""
+    refused: Mapping[Refusal, int]
+    """Verdicts that were not learned from, by reason."""
+    final_loss: float
+    """Mean loss by token over the updates last reported."""
+
+
+class CriticTrainee(nn.Module):
+    """A causal language model with weights that learn.
+
+    Raises:
+        ContractError: it makes its logits in a way that is not known here.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        head = tokens_head(Reading(head="token-log-ratio", link="log-ratio"), model, range(8))
+        check_logits(model, head, range(8))
+        self.model = model
+        self.engine = Engine(model.base_model)
+
+    def forward(self, rows: Sequence[VerdictRow]) -> Tensor:
+        """The log-probability of every token that is learned, shape (N,), in fp32."""
+        pairs = [(row.ids, row.first) for row in rows]
+        return torch.cat(counted_log_probs(pairs, self.engine.differentiable, self.model))
+
+
+def train_critic(
+    traces: Sequence[Trace],
+    out: str | Path,
+    config: CriticConfig,
+    *,
+    on_update: OnUpdate | None = None,
+) -> TrainedCritic:
+    """Train a critic on the verdicts in `meta["verdicts"]` of traces, as `GenerativeModel.annotate`
+    writes them, and save it in `out`, ready for `surefoot.load`.
+
+    Verdicts that its own parser cannot read, and those longer than `config.max_tokens`, are left
+    out and counted. An interrupted training goes on where it was when it is called again.
+
+    Raises:
+        DataError: there is no verdict to learn from.
+        TraceError: what stands in a trace is no verdict.
+        UnscorableError: a step has an observation.
+        ContractError: the base has no chat template, or does not fit the critic.
+        ModelError: the base cannot be used, or training failed; as `trainer.fit`.
+        StorageError: the folder cannot be written.
+    """
+    final, critic = Path(out), config.asked
+    scratch = scratch_of(final)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    model, tokenizer = read_checkpoint(folder_of(config.base), AutoModelForCausalLM)
+    found = verdict_rows(
+        traces,
+        critic,
+        ChatEncoder(tokenizer),
+        end=_end_of(tokenizer),
+        max_tokens=min(config.max_tokens, getattr(model.config, "max_position_embeddings", 2**62)),
+        agree_with=config.agree_with,
+    )
+    if not found.rows:
+        raise DataError(f"no verdict to learn from in {len(traces):,} traces: {_why(found)}")
+    trainee = _trainee(model, config)
+    task = Task(
+        rows=found.rows,
+        collate=lambda rows: {"rows": [row for _, row in rows]},
+        loss=lambda learner, inputs: -learner(inputs["rows"]).sum(),
+        units=lambda inputs: torch.tensor(_num_learned(inputs["rows"])),
+        groups=[row.problem for row in found.rows],
+        side_by_side=config.side_by_side,
+        settings=config.to_json(),
+    )
+    with trainee.engine.held():
+        course = fit(trainee, task, config.loop, scratch=scratch, on_update=on_update)
+    if config.lora is not None:
+        trainee.model = trainee.model.merge_and_unload()
+    weights = gathered(trainee)
+
+    def write() -> None:
+        with whole_folder(final, last=CRITIC_FILE) as partial:
+            trainee.model.save_pretrained(partial, state_dict=of_model(weights))
+            tokenizer.save_pretrained(partial)
+            settings = json.dumps(config.to_json(), indent=2)
+            (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
+            lines = [json.dumps(entry) + "\n" for entry in course.log]
+            (partial / LOG_FILE).write_text("".join(lines), encoding="utf-8")
+            critic.save(partial)
+        discard(scratch)
+
+    by_main(write)
+    return TrainedCritic(
+        num_traces=found.num_traces,
+        num_verdicts=found.num_verdicts,
+        num_tokens=_num_learned(found.rows),
+        refused=found.refused,
+        final_loss=course.final_loss,
+    )
+
+
+def _trainee(model: Any, config: CriticConfig) -> CriticTrainee:
+    """The base ready to learn; new weights come from the seed."""
+    trainee = CriticTrainee(model)
+    if config.lora is not None:
+        with torch.random.fork_rng():
+            torch.manual_seed(config.loop.seed)
+            trainee.model = with_lora(model, config.lora)
+        # The cut of the last layer is to be at the layers that took the place of the old ones.
+        trainee.engine = Engine(model.base_model)
+    if config.loop.checkpointing:
+        checkpoint(model)
+    return trainee
+
+
+def _published(profile: str) -> Mapping[str, Any] | None:
+    return profiles()[profile].critic if profile in profiles() else None
+
+
+def _end_of(tokenizer: Any) -> int:
+    if tokenizer.eos_token_id is None:
+        raise UsageError(
+            "the base's tokenizer has no end-of-text token, so a verdict could never end; set its "
+            "eos_token"
+        )
+    return int(tokenizer.eos_token_id)
+
+
+def _num_learned(rows: Sequence[VerdictRow]) -> int:
+    return sum(len(row.ids) - row.first for row in rows)
+
+
+def _why(found: VerdictRows) -> str:
+    reasons = [f"{number:,} {reason}" for reason, number in found.refused.items()]
+    return ", ".join(reasons) or (
+        'none has meta["verdicts"]; GenerativeModel.annotate puts them there'
+    )
