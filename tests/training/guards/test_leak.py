@@ -108,9 +108,10 @@ def test_one_label_behind_an_error_is_enough_to_say_that_labels_go_on():
 
 def test_the_sets_whose_labels_stop_at_errors_are_named():
     traces = [trace([1, -1, None], source=f"stops {k}") for k in range(7)]
-    traces += [trace([1, -1, 1], source="goes on"), trace([1, 1, 1], source="right")]
+    traces += [trace([1, 1, 1], source="right")]
+    traces += [trace([1, -1, *rest], source="goes on") for rest in ([1], [None])]
     report = measure(traces, LabelRule())
-    assert report.leak.ends.stopping == tuple(f"stops {k}" for k in range(7))
+    assert report.leak.ends.stopping == {f"stops {k}": 1 for k in range(7)}
     (one,) = [one for one in report.warnings if one.kind == "labels-stop-at-errors"]
     assert one.what.startswith(
         "in traces of stops 0, stops 1, stops 2, stops 3, stops 4 and 2 other sources, each wrong "
@@ -120,7 +121,7 @@ def test_the_sets_whose_labels_stop_at_errors_are_named():
 
 def test_a_trace_of_one_label_says_nothing_of_ends():
     ends = measure([trace([1]), trace([-1])], LabelRule()).leak.ends
-    assert (ends.wrong, ends.others, ends.auroc, ends.stopping) == (0, 0, None, ())
+    assert (ends.wrong, ends.others, ends.auroc, ends.stopping) == (0, 0, None, {})
     assert not ends.all_last
 
 
@@ -134,6 +135,13 @@ def test_what_is_at_a_place_in_the_middle_shows_only_together():
         "position + characters",
         "position + characters + steps behind + relative position + steps",
     ]
+
+
+def test_single_positions_show_where_no_curve_fits():
+    """Wrong at 1, 3 and 5 of 0 to 6: no sum of a line, a logarithm and its square goes up and down
+    like that."""
+    traces = [trace([1, -1, 1, -1, 1, -1, 1], problem=f"{k}?") for k in range(60)]
+    assert measured(traces)[0]["position + characters"] == 1.0
 
 
 def test_where_a_trace_comes_from_may_tell():
@@ -194,6 +202,15 @@ def test_the_limit_is_an_argument():
         one.name for one in measure(traces, LabelRule(), leak_limit=limit + 0.01).leak.over
     }
     assert over == {"position", "steps behind", "relative position"}
+
+
+def test_what_counts_is_the_figure_and_not_the_end_of_its_interval():
+    rows = [[1, -1], [1, 1, -1], [-1, 1], [1, 1, 1, -1], [1, -1, 1]]
+    traces = [trace(row, problem=f"{k}?") for k, row in enumerate(rows)]
+    (one,) = [f for f in measure(traces, LabelRule()).leak.features if f.name == "position"]
+    assert one.auroc.low < one.auroc.mean - 0.02
+    over = measure(traces, LabelRule(), leak_limit=one.auroc.mean - 0.01).leak.over
+    assert "position" in {feature.name for feature in over}
 
 
 def test_outcomes_may_be_given_away_by_length():

@@ -6,6 +6,7 @@ import surefoot
 from surefoot.errors import AlignmentError, DataError, SurefootError, UnscorableError
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import DiscriminativeModel
+from surefoot.models.render import text_of
 from surefoot.models.template import Template
 from surefoot.traces.layout import Layout
 from surefoot.traces.types import Step, StepLabels, Trace
@@ -99,18 +100,20 @@ def test_traces_that_are_too_long_are_left_out_or_refused():
 
 
 def test_too_long_is_what_the_model_cannot_score(make):
-    model = make(max_tokens=60)
     traces = [labelled(["5 + 8 = 13."] * k, *[1] * k) for k in range(1, 12)]
+    ((row,),) = make().renderer([text_of(traces[4])])
+    model = make(max_tokens=len(row.ids))
     fits = fits_contract(model.contract, model.renderer)
     flags = [fits(trace) for trace in traces]
-    assert True in flags
-    assert False in flags
+    assert flags == [True] * 5 + [False] * 6
     for trace, flag in zip(traces, flags, strict=True):
         if flag:
             model.score(trace)
         else:
             with pytest.raises(UnscorableError):
                 model.score(trace)
+    shorter = make(max_tokens=len(row.ids) - 1)
+    assert not fits_contract(shorter.contract, shorter.renderer)(traces[4])
     lost = measure(traces, LabelRule(), fits=fits).too_long
     assert lost.traces == flags.count(False)
     assert lost.right == sum(k for k, flag in enumerate(flags, 1) if not flag)

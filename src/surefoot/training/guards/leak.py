@@ -62,8 +62,8 @@ class Ends:
     others: int
     """Steps that are not wrong."""
     others_last: int
-    stopping: tuple[str, ...]
-    """Domains that have wrong steps, all of them last."""
+    stopping: Mapping[str, int]
+    """Domains that have wrong steps, all of them last, and how many."""
 
     @property
     def all_last(self) -> bool:
@@ -140,7 +140,7 @@ def _ends(columns: Columns) -> Ends:
         wrong_last=int((wrong & last).sum()),
         others=int(others.sum()),
         others_last=int((others & last).sum()),
-        stopping=tuple(columns.domains[d] for d in np.flatnonzero(stops)),
+        stopping={columns.domains[d]: int(wrong_of[d]) for d in np.flatnonzero(stops)},
     )
 
 

@@ -92,7 +92,7 @@ def _leaks(found: Leak | None, unit: str) -> Iterator[Finding]:
 
 def _stop(ends: Ends) -> Finding:
     if not ends.all_last:
-        names = ", ".join(ends.stopping[:_MOST_NAMES])
+        names = ", ".join(list(ends.stopping)[:_MOST_NAMES])
         more = len(ends.stopping) - _MOST_NAMES
         told = f"in traces of {names}" + (f" and {more:,} other sources" if more > 0 else "")
         told += ", each wrong step is the last labelled one of its trace"
@@ -108,7 +108,7 @@ def _stop(ends: Ends) -> Finding:
         )
     return Finding(
         kind="labels-stop-at-errors",
-        count=ends.wrong_last,
+        count=sum(ends.stopping.values()),
         places=(),
         what=f"{told}: the labels stop at the first error",
         mend="keep the steps behind it in the traces, and let no model and no baseline know where "
