@@ -186,3 +186,61 @@ def interrupted(surefoot_path, command, moment, how, code):
                 run.send_signal(how)
     assert run.returncode == code, said
     return said
+
+
+def test_development_traces_on_the_command_line(surefoot, train, write_rows, tmp_path):
+    rows = [row(f"What is {i} + 1?", 1, -1 if i % 2 else 1) for i in range(24)]
+    file, dev = write_rows("in.jsonl", *rows), write_rows("dev.jsonl", *rows[:8])
+    code, told, err = train(
+        *(file, "--out", tmp_path / "m", "--dev", dev, "--calibrate", "temperature"),
+        *(*QUICK, "--eval-every", 1, "--metric", "step_auroc"),
+    )
+    assert code == 0, err
+    assert told["left_out"] == {"question of a development trace": 8}
+    assert (told["traces"], told["development"]["num_traces"]) == (16, 8)
+    assert told["threshold"] == Contract.load(tmp_path / "m").threshold
+    assert 1 <= told["kept_update"] <= 3
+    shown = surefoot("train", file, "--out", tmp_path / "n", "--dev-share", "0.3", *QUICK)
+    assert shown.returncode == 0, shown.stderr
+    assert "AUROC of wrong steps" in shown.stderr
+    assert "of 24 questions" not in shown.stderr  # some were put aside
+    assert "0 of " in shown.stderr  # and are in no training trace
+    code, _, err = train(file, "--out", tmp_path / "x", "--dev", dev, "--dev-share", 0.2, *QUICK)
+    assert (code, "give one" in err) == (2, True)
+
+
+def test_settings_from_a_file_and_by_name(train, write_rows, tmp_path):
+    file = write_rows("in.jsonl", *ROWS)
+    code, _, err = train(
+        *(file, "--out", tmp_path / "a", *QUICK, "--loss", "q-ranking", "--set", "loss.zeta=2"),
+        *("--set", "loop.warmup=0.2", "--set", 'labels.sources={"human": 2}'),
+    )
+    assert code == 0, err
+    kept = json.loads((tmp_path / "a" / "training.json").read_text())
+    assert kept["loss"] == {"name": "q-ranking", "zeta": 2}
+    assert (kept["loop"]["warmup"], kept["labels"]["sources"]) == (0.2, {"human": 2})
+    settings = tmp_path / "a" / "training.json"
+    code, _, err = train(file, "--out", tmp_path / "b", "--config", settings, "--seed", 5)
+    assert code == 0, err
+    again = json.loads((tmp_path / "b" / "training.json").read_text())
+    assert again.pop("loop") == {**kept.pop("loop"), "seed": 5}
+    assert again == kept
+    for bad, said in (
+        (("--set", "loop.speed=1"), "unknown settings: loop.speed"),
+        (("--set", "speed"), "write it as"),
+        (("--config", file), "is not JSON"),
+        (("--config", tmp_path / "none.json"), "cannot be read"),
+        (("--loss", "pqm"), "name one of cross-entropy"),
+        (("--epochs", 1), "give one"),
+    ):
+        code, _, err = train(file, "--out", tmp_path / "c", *QUICK, *bad)
+        assert code in (1, 2)
+        assert said in err
+
+
+def test_epochs_are_updates_for_these_traces(train, write_rows, tmp_path):
+    file = write_rows("in.jsonl", *ROWS)
+    code, _, err = train(file, "--out", tmp_path / "a", *SMALL, "--batch-size", 5, "--epochs", 2)
+    assert code == 0, err
+    kept = json.loads((tmp_path / "a" / "training.json").read_text())
+    assert kept["loop"]["num_updates"] == 5  # 2 x 12 / 5, rounded up

@@ -21,8 +21,10 @@ from surefoot.errors import UsageError
 from surefoot.traces.types import LabelSource, Trace
 
 if TYPE_CHECKING:
+    from surefoot.stats import Estimate
     from surefoot.training.callbacks import OnUpdate
     from surefoot.training.config import RewardConfig
+    from surefoot.training.guards import DataReport
     from surefoot.training.reward import Trained
 
 
@@ -187,7 +189,14 @@ def train(
         plan = plan.changed({"loop.num_updates": updates})
     try:
         with training_progress() as on_update:
-            trained = train_on(traces, out, plan, development=development, on_update=on_update)
+            trained = train_on(
+                traces,
+                out,
+                plan,
+                development=development,
+                on_data=None if common.json else _print_data,
+                on_update=on_update,
+            )
     except KeyboardInterrupt as stop:
         stop.add_note("the same command goes on from the last checkpoint")
         raise
@@ -308,12 +317,45 @@ def _reasons(left_out: Counter[str]) -> str:
     return ", ".join(f"{number:,} for {reason}" for reason, number in left_out.items())
 
 
+def _print_data(data: DataReport) -> None:
+    from surefoot.training.guards import summary
+
+    note(summary(data) + "\n")
+
+
 def _print_summary(trained: Trained, out: Path, seconds: float) -> None:
     note(
         f"trained on {count(trained.num_steps, 'labelled step')} of "
         f"{count(trained.num_traces, 'trace')} ({trained.share_right:.1%} right) "
         f"in {seconds:.0f} s, final loss {trained.final_loss:.4f}; saved in {out}"
     )
+    if trained.development is not None:
+        figures, intervals = trained.development.overall, trained.development.intervals
+        note(
+            f"on {count(figures.num_traces, 'development trace')}, with the weights of update "
+            f"{trained.kept_update} and the threshold {trained.contract.threshold:.4g}:"
+        )
+        for name, words in SHOWN.items():
+            if (value := getattr(figures, name)) is not None:
+                note(f"  {words:<45} {value:.3f}{_interval(intervals.get(name))}")
+    for said in trained.fit.notes if trained.fit is not None else ():
+        note(f"not fitted: {said}")
+
+
+SHOWN = {
+    "f1_heldout": "first-error F1, threshold tuned on other half",
+    "f1_best": "first-error F1, tuned on these (flattering)",
+    "step_auroc": "AUROC of wrong steps",
+    "step_average_precision": "average precision of wrong steps",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+    "outcome_auroc": "AUROC of outcomes",
+    "outcome_auroc_within": "AUROC of outcomes within questions",
+}
+
+
+def _interval(one: Estimate | None) -> str:
+    return "" if one is None else f"  [{one.low:.3f}, {one.high:.3f}]"
 
 
 @contextmanager

@@ -247,12 +247,14 @@ class RewardConfig:
             UsageError: a name is unknown or a value wrong.
         """
         values = self.to_json()
-        for name, value in changes.items():
+        for name, value in sorted(changes.items(), key=lambda one: one[0].count(".")):
             *path, last = name.split(".")
             place = values
             for part in path:
                 if place.get(part) is None:
                     place[part] = {}
+                elif isinstance(place[part], str):
+                    place[part] = {"name": place[part]}
                 if not isinstance(place[part], dict):
                     raise UsageError(f"{name} is no setting of a training")
                 place = place[part]

@@ -8,7 +8,7 @@ contract that training wrote its traces with.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ from surefoot.training.trainer import fit
 from surefoot.training.watch import watch
 
 CONFIG_FILE = "training.json"
+
+OnData = Callable[[DataReport], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def train(
     config: RewardConfig | None = None,
     *,
     development: Sequence[Trace] = (),
+    on_data: OnData | None = None,
     on_update: OnUpdate | None = None,
 ) -> Trained:
     """Train a reward model and save it in `out`, ready for `surefoot.load`.
@@ -99,6 +102,7 @@ def train(
         config: All settings.
         development: Traces that nothing is learned from: figures are measured on them, the best
             weights chosen, and threshold and calibration fitted.
+        on_data: Told what is known of the traces before any time is spent.
         on_update: Told of every update.
 
     Raises:
@@ -120,6 +124,8 @@ def train(
     trainee = _trainee(scorer, config)
     learned = learned.written(scorer.contract, scorer.renderer)
     data = learned.looked_at(traces, development)
+    if data is not None and on_data is not None:
+        on_data(data)
     observed = (
         watch(development, scorer.contract, scorer.renderer, config, name=scorer.name)
         if development

@@ -72,7 +72,7 @@ class Trainee(nn.Module):
         states = torch.cat(self.engine.differentiable(batch.rows))
         with torch.autocast(states.device.type, enabled=False):
             states = states.float()
-            logits = self.head()(states)[0]
+            logits = self.head()(states).squeeze(0).clone()  # a view would come apart in pieces
             if self.outcome is not None:
                 logits = torch.cat([logits, self.outcome(states)], -1)
         return logits
