@@ -114,12 +114,13 @@ def tuned_f1(traces: Sequence[Trace], scores: Sequence[StepScores]) -> Estimate:
     parts = []
     for tuning in splits(traces):
         on = np.flatnonzero(tuning)
-        threshold = tune_threshold([scores[i] for i in on], [labels[i] for i in on]).value
+        threshold = tune_threshold([scores[int(i)] for i in on], [labels[int(i)] for i in on]).value
         parts.append((np.flatnonzero(~tuning), matches(scores, labels, threshold)))
 
     def statistic(counts: FloatArray) -> FloatArray:
         each = [f1(counts[:, off], erroneous[off], hit[off]) for off, hit in parts]
-        return np.mean(each, axis=0)
+        mean: FloatArray = np.mean(each, axis=0)
+        return mean
 
     return bootstrap(statistic, len(traces), seed=0, num_resamples=RESAMPLES)
 
@@ -206,7 +207,8 @@ def run(data: Path, seeds: Sequence[int], save: Path | None) -> dict[str, Any]:
         "gsm8k": ["gsm8k" in trace.meta["domain"] for trace in evaluation],
         "math": ["gsm8k" not in trace.meta["domain"] for trace in evaluation],
     }
-    own, parts, reports, seconds = [], {name: [] for name in halves}, [], []
+    parts: dict[str, list[Row]] = {name: [] for name in halves}
+    own, reports, seconds = [], [], []
     for seed in seeds:
         begun = time.perf_counter()
         folder = save / f"seed-{seed}" if save else None

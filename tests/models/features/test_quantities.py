@@ -43,6 +43,13 @@ def test_a_result_is_reused() -> None:
     assert quantities.step("So 45 are left")["reuses_last"] == 0
 
 
+def test_a_given_number_is_first_used_once() -> None:
+    quantities = Quantities("12 bags of 5 apples for 7 days")
+    first, second = quantities.step("12 * 5 = 60"), quantities.step("12 * 7 = 84")
+    assert (first["first_used"], first["unused_left"]) == (2, 1)
+    assert (second["first_used"], second["unused_left"]) == (1, 0)
+
+
 def test_negative_and_broken_numbers_are_counted() -> None:
     values = Quantities("8 and 20").step("8 - 20 = -12, and 8 / 20 = 0.4")
     assert values["negatives"] == 1
