@@ -16,6 +16,10 @@ from surefoot.training.scratches import mark_whole, prune
 OnUpdate = Callable[[int, int, float | None], None]
 """Called with (update, all updates, mean training loss since the last report, or None)."""
 
+OnMeasure = Callable[[int, Mapping[str, float]], None]
+"""Called with (update, every figure by its name) after a measurement on development traces and
+before its checkpoint, in every process; what it raises ends the training."""
+
 LOG_FILE = "metrics.jsonl"
 
 
@@ -149,3 +153,17 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         """After every report."""
         if "loss" in logs and state.is_world_process_zero:
             self.on_update(state.global_step, state.max_steps, float(logs["loss"]))
+
+
+class Measured(TrainerCallback):  # type: ignore[misc]
+    """Passes figures on."""
+
+    def __init__(self, on_measure: OnMeasure) -> None:
+        self.on_measure = on_measure
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: Mapping[str, float], **_: Any
+    ) -> None:
+        """After every measurement."""
+        figures = {name.removeprefix("eval_"): value for name, value in metrics.items()}
+        self.on_measure(state.global_step, figures)

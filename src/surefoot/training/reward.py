@@ -25,7 +25,7 @@ from surefoot.scores.development import METRICS, Development
 from surefoot.scores.fitting import Fit
 from surefoot.traces.types import Trace
 from surefoot.training.batches import collated
-from surefoot.training.callbacks import LOG_FILE, OnUpdate
+from surefoot.training.callbacks import LOG_FILE, OnMeasure, OnUpdate
 from surefoot.training.config import RewardConfig
 from surefoot.training.examples import Example
 from surefoot.training.guards import DataReport, refuse_misaligned
@@ -90,6 +90,7 @@ def train(
     development: Sequence[Trace] = (),
     on_data: OnData | None = None,
     on_update: OnUpdate | None = None,
+    on_measure: OnMeasure | None = None,
 ) -> Trained:
     """Train a reward model and save it in `out`, ready for `surefoot.load`.
 
@@ -104,6 +105,7 @@ def train(
             weights chosen, and threshold and calibration fitted.
         on_data: Told what is known of the traces before any time is spent.
         on_update: Told of every update.
+        on_measure: Told of every measurement on development traces while it learns.
 
     Raises:
         DataError: there is nothing to learn.
@@ -151,7 +153,14 @@ def train(
     )
     contract, figures, fit_report = scorer.contract, None, None
     with trainee.engine.held():
-        course = fit(trainee, task, config.loop, scratch=scratch, on_update=on_update)
+        course = fit(
+            trainee,
+            task,
+            config.loop,
+            scratch=scratch,
+            on_update=on_update,
+            on_measure=on_measure,
+        )
         if observed is not None:
             contract, fit_report = observed.fitted(observed.scores(trainee), config.calibrate)
             observed = replace(observed, contract=contract)

@@ -23,6 +23,8 @@ from surefoot.traces.records import storage_errors
 from surefoot.training.callbacks import (
     HeadFirst,
     Log,
+    Measured,
+    OnMeasure,
     OnUpdate,
     Patience,
     Reporter,
@@ -56,6 +58,7 @@ def fit(
     *,
     scratch: Path,
     on_update: OnUpdate | None = None,
+    on_measure: OnMeasure | None = None,
 ) -> Course:
     """Train a model in place.
 
@@ -89,6 +92,7 @@ def fit(
         Log(scratch),
         Whole(),
         *([Reporter(on_update)] if on_update else []),
+        *([Measured(on_measure)] if on_measure else []),
         *([Patience(config.patience, config.metric)] if config.patience else []),
     ):
         trainer.add_callback(callback)
