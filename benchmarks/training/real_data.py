@@ -233,8 +233,9 @@ def run(data: Path, seeds: Sequence[int], save: Path | None) -> dict[str, Any]:
         }
         for name, some in {"all": own, **parts}.items()
     }
+    every_row = [*rows, *own, *(row for some in parts.values() for row in some)]
     return {
-        "rows": [*rows, *own, *(row for some in parts.values() for row in some)],
+        "rows": every_row,
         "mean_over_seeds": mean,
         "training": reports,
         "seconds": seconds,
@@ -242,7 +243,7 @@ def run(data: Path, seeds: Sequence[int], save: Path | None) -> dict[str, Any]:
         "warnings": [
             f"{row.name} is not shown to beat the length of a step: AUROC "
             f"{row.over_length.mean:+.3f} [{row.over_length.low:+.3f}, {row.over_length.high:+.3f}]"
-            for row in (*rows, *own)
+            for row in every_row
             if row.over_length is not None and row.over_length.low <= 0
         ],
     }
