@@ -14,7 +14,7 @@ FlashAttention, arXiv:2205.14135, and FlashDecoding). The second is faster for l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -58,27 +58,36 @@ class Siblings:
     segments: list[Segment]
 
 
-@dataclass(slots=True)
 class Plan:
-    """What one pass computes.
+    """What one pass computes. (Training in pieces looks into every dataclass that a layer is given,
+    and would not come out of a tree again: so this is none.)
 
-    `rows` are the marked rows of the pack, shape (R,), in order; `last_layer` is the number of the
-    layer which computes only them, None if every layer computes all.
+    Args:
+        segments: The nodes of the pack, in order.
+        rows: The marked rows of the pack, shape (R,), in order.
+        last_layer: The number of the layer which computes only them, None if every layer computes
+            all.
+        merged_kernel: Whether the merged kernel may be used.
     """
 
-    segments: Sequence[Segment]
-    rows: Tensor
-    last_layer: int | None
-    merged_kernel: bool
-    masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
-    siblings: list[Siblings] = field(default_factory=list)
-    place_of: dict[Node, int] = field(default_factory=dict)
-    """Which segment holds a node."""
-    windows: set[int] = field(default_factory=set)
-    """The sliding windows that the model told of."""
-
-    def __post_init__(self) -> None:
-        for i, segment in enumerate(self.segments):
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        rows: Tensor,
+        last_layer: int | None,
+        merged_kernel: bool,
+    ) -> None:
+        self.segments = segments
+        self.rows = rows
+        self.last_layer = last_layer
+        self.merged_kernel = merged_kernel
+        self.masks: dict[tuple[int, int, int | None], Tensor] = {}
+        self.siblings: list[Siblings] = []
+        self.place_of: dict[Node, int] = {}
+        """Which segment holds a node."""
+        self.windows: set[int] = set()
+        """The sliding windows that the model told of."""
+        for i, segment in enumerate(segments):
             self.place_of[segment.node] = i
             last = self.siblings[-1] if self.siblings else None
             if last is not None and last.segments[0].node.parent is segment.node.parent:

@@ -43,7 +43,7 @@ class LogRatioTrainee(nn.Module):
         """The log-ratios at the places of a batch, shape (S, 1), in fp32."""
         sums = _sums(batch, self.engine.differentiable, self.model)
         ratios = self.contract.reading.coefficient * (sums - batch.reference.to(sums.device))
-        return ratios[:, None]
+        return torch.stack([ratios], -1)
 
     def with_reference(self, examples: Sequence[Example]) -> list[Example]:
         """The examples with what the reference gives at their places, computed once."""

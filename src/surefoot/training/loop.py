@@ -27,6 +27,7 @@ from surefoot.training.sharding import (
     gathered_state,
     laid_out,
     laid_out_state,
+    take_apart,
 )
 
 Inputs = Mapping[str, Any]
@@ -149,7 +150,7 @@ class Loop(Trainer):  # type: ignore[misc]
         """Refuse a metric that the development rows do not define, before any time is spent."""
         if self.task.measure is None:
             raise UsageError("eval_every measures on development traces; give some")
-        if self.task.measure(self.model).get(self.config.metric) is None:
+        if self._measured(self.model).get(self.config.metric) is None:
             raise UsageError(
                 f"the development traces do not define {self.config.metric}: figures of steps need "
                 "labelled steps of both kinds, f1 needs traces with and without an error (of two "
@@ -157,12 +158,10 @@ class Loop(Trainer):  # type: ignore[misc]
             )
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The task's own figures on development rows. Every process computes them all; those of
-        the main one count, so that all go the same way."""
-        assert self.task.measure is not None
+        """The task's own figures on development rows."""
         model = self.model_wrapped
         model.eval()
-        found = agreed(self.task.measure(model))
+        found = self._measured(model)
         model.train()
         metrics = {f"eval_{name}": float(v) for name, v in found.items() if v is not None}
         self.log(metrics)
@@ -170,6 +169,14 @@ class Loop(Trainer):  # type: ignore[misc]
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def _measured(self, model: nn.Module) -> Mapping[str, float | None]:
+        """Every process computes all figures; those of the main one count, so that all go the same
+        way."""
+        assert self.task.measure is not None
+        found = agreed(self.task.measure(model))
+        take_apart(self.model)
+        return found
 
     def _wrap_model(self, model: nn.Module, *given: Any, **named: Any) -> nn.Module:
         """A sharded model is ready as it is."""

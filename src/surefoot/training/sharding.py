@@ -59,12 +59,18 @@ def shard(model: nn.Module) -> None:
     fully_shard(model)
 
 
-def gathered(model: nn.Module) -> dict[str, Tensor]:
-    """The whole weights of a model by name, in the main process; nothing in the others. Every
-    process has to ask. Names that share a weight share the tensor."""
+def take_apart(model: nn.Module) -> None:
+    """Leave a sharded model in pieces: a pass without a backward one does not, and an optimizer
+    that is then made would hold weights that are thrown away."""
     for part in model.modules():
         if isinstance(part, FSDPModule):
             part.reshard()
+
+
+def gathered(model: nn.Module) -> dict[str, Tensor]:
+    """The whole weights of a model by name, in the main process; nothing in the others. Every
+    process has to ask. Names that share a weight share the tensor."""
+    take_apart(model)
     found: dict[str, Tensor] = {}
     known: dict[int, Tensor | None] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
