@@ -14,6 +14,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 import surefoot
+from surefoot.cli.launched import one_voice, rank
 from surefoot.cli.say import Common, note
 from surefoot.errors import SurefootError, UsageError
 
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bound.arguments[name] = _with_dashes(value)
     common = bound.arguments.get("common") or Common()
     try:
-        command(*bound.args, **bound.kwargs)
+        with one_voice():
+            command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
         note("; ".join(["interrupted", *getattr(stop, "__notes__", [])]))
@@ -82,5 +84,5 @@ def _with_dashes(value: Any) -> Any:
 
 
 def _failed(error: Exception, code: int) -> int:
-    note(f"error: {error}")
+    note(f"process {rank()}: error: {error}" if rank() else f"error: {error}")
     return code

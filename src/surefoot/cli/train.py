@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from surefoot.cli.launched import check_inputs
 from surefoot.cli.reading import Skipped, read_files
 from surefoot.cli.say import Common, count, note, print_json
 from surefoot.errors import UsageError
@@ -149,6 +150,7 @@ def train(
         raise UsageError(
             f"--out {out} is the folder of --base; name another, so that both are kept"
         )
+    check_inputs((*files, *dev, *exclude))
     from surefoot.training.reward import train as train_on
 
     started = time.perf_counter()
