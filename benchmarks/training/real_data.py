@@ -280,6 +280,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--save", type=Path, help="keep the scorers in this folder")
     chosen = parser.parse_args()
+    if len(chosen.seeds) < 2:
+        parser.error("give at least two seeds; one says nothing of the spread between them")
     results = run(chosen.data, chosen.seeds, chosen.save)
     console = Console(stderr=True, width=180)
     console.print(table(results["rows"], results["mean_over_seeds"]))
