@@ -103,7 +103,7 @@ def watch(
         contract,
         name,
         len(traces) - len(pairs),
-        _source(config.labels),
+        label_source(config.labels),
         config.labels.neutral != "wrong",
     )
 
@@ -130,7 +130,7 @@ def _reads(logits: Tensor, contract: Contract) -> list[Read]:
     return link(logits[None, :, : reading.classes], reading)
 
 
-def _source(rule: LabelRule) -> str | None:
+def label_source(rule: LabelRule) -> str | None:
     """The source of labels to measure against: the only one that is learned from, or any."""
     sources = list(rule.sources or ())
     return sources[0] if len(sources) == 1 else None
