@@ -139,6 +139,7 @@ def test_an_outcome_is_the_target_of_every_step():
     for outcome, expected in ((True, RIGHT), (False, WRONG)):
         trace = trace_of(StepLabels((1, -1, None)), outcome=outcome)
         assert taught(trace, target="outcome") == [expected] * 3
+        assert targets_of(trace, LabelRule(target="outcome")).outcome is outcome
     assert taught(trace, target="outcome", wrong_weight=3.0) == [(0, 0, 3, 0, 3)] * 3
 
 
