@@ -244,3 +244,26 @@ def test_epochs_are_updates_for_these_traces(train, write_rows, tmp_path):
     assert code == 0, err
     kept = json.loads((tmp_path / "a" / "training.json").read_text())
     assert kept["loop"]["num_updates"] == 5  # 2 x 12 / 5, rounded up
+
+
+def test_trees_on_features(train, surefoot, tmp_path):
+    from surefoot.traces.store import write_traces
+
+    traces = []
+    for i in range(60):
+        right, wrong = f"{i} + 7 = {i + 7}", f"{i} + 7 = {i + 8 + i % 5}"
+        labels = StepLabels((1, -1 if i % 3 == 0 else 1))
+        steps = [right, wrong if i % 3 == 0 else right]
+        traces.append(Trace(f"What is {i} + 7?", steps, labels=[labels]))
+    file, out = tmp_path / "in.jsonl", tmp_path / "trees"
+    write_traces(file, traces)
+    code, told, err = train(file, "--out", out, "--features", "--dev-share", 0.3)
+    assert code == 0, err
+    assert told["steps"] + told["development"]["num_steps"] == 120
+    assert told["development"]["step_auroc"] > 0.9
+    scored = surefoot("score", file, "--model", out)
+    assert scored.returncode == 0, scored.stderr
+    shown = surefoot("train", file, "--out", tmp_path / "again", "--features", "--dev-share", "0.3")
+    assert "on questions that the trees had not seen: AUROC" in shown.stderr
+    code, _, err = train(file, "--out", tmp_path / "x", "--features", "--loss", "outcome")
+    assert (code, "means nothing to --features" in err) == (2, True)

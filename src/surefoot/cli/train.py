@@ -7,9 +7,9 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,11 +18,11 @@ from cyclopts import Parameter
 from surefoot.cli.launched import check_inputs
 from surefoot.cli.reading import Skipped, read_files
 from surefoot.cli.say import Common, count, note, print_json
+from surefoot.cli.shown import show_development
 from surefoot.errors import UsageError
 from surefoot.traces.types import LabelSource, Trace
 
 if TYPE_CHECKING:
-    from surefoot.stats import Estimate
     from surefoot.training.callbacks import OnUpdate
     from surefoot.training.config import RewardConfig
     from surefoot.training.guards import DataReport
@@ -113,6 +113,7 @@ def train(
     exclude: tuple[str, ...] = (),
     config: Path | None = None,
     setting: Annotated[tuple[str, ...], Parameter(name=["--set"])] = (),
+    features: Annotated[bool, Parameter(negative="")] = False,
     profile: str | None = None,
     max_tokens: int | None = None,
     seed: int | None = None,
@@ -138,6 +139,8 @@ def train(
         exclude: Files whose questions must not be trained on, such as those of a benchmark.
         config: A training.json to begin with; the options given here come on top.
         setting: Any other setting of a training, such as loop.warmup=0.1 or loss.zeta=2.
+        features: Grow trees on features of each step and what stands before it, instead of a
+            language model: minutes on a CPU, and no weights to begin with.
         profile: Write traces and read scores as this published family does.
         max_tokens: Longest trace, in tokens; 1024 unless given.
         seed: Of everything that is drawn.
@@ -151,8 +154,6 @@ def train(
             f"--out {out} is the folder of --base; name another, so that both are kept"
         )
     check_inputs((*files, *dev, *exclude))
-    from surefoot.training.reward import train as train_on
-
     started = time.perf_counter()
     given = {
         "base": base,
@@ -186,8 +187,61 @@ def train(
 
         split = split_by_question(traces, dev_share, seed=plan.loop.seed)
         traces, development = list(split.train), list(split.development)
-    if loop.epochs is not None:
-        updates = max(1, math.ceil(loop.epochs * len(traces) / plan.loop.batch_size))
+    if features:
+        told = _grown(traces, development, out, plan, learning, quiet=common.json)
+    else:
+        told = _learned(traces, development, out, plan, loop.epochs, quiet=common.json)
+        if too_long := told["too_long"]:
+            left_out[f"more than {told['max_tokens']} tokens"] = too_long
+    seconds = round(time.perf_counter() - started, 1)
+    if common.json:
+        given = {"left_out": dict(left_out), "skipped": skipped.to_json(), "seconds": seconds}
+        print_json({"out": str(out), **told, **given})
+        return
+    note(f"saved in {out} after {seconds:.0f} s")
+    if left_out:
+        note(f"left out: {_reasons(left_out)}")
+    if summary := skipped.summary():
+        note(summary)
+
+
+def _grown(
+    traces: Sequence[Trace],
+    development: Sequence[Trace],
+    out: Path,
+    plan: RewardConfig,
+    learning: Learning,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Trees on features."""
+    from surefoot.cli.train_features import train_features
+
+    for name, value in (("--base", plan.base), ("--loss", learning.loss), ("--lora", plan.lora)):
+        if value is not None:
+            raise UsageError(f"{name} means nothing to --features, which grows trees; leave it out")
+    labels = plan.labels
+    if learning.after_error is None:
+        labels = replace(labels, after_error="masked")
+    return train_features(
+        traces, out, development=development, labels=labels, seed=plan.loop.seed, quiet=quiet
+    )
+
+
+def _learned(
+    traces: Sequence[Trace],
+    development: Sequence[Trace],
+    out: Path,
+    plan: RewardConfig,
+    epochs: float | None,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    """A language model with a head."""
+    from surefoot.training.reward import train as train_on
+
+    if epochs is not None:
+        updates = max(1, math.ceil(epochs * len(traces) / plan.loop.batch_size))
         plan = plan.changed({"loop.num_updates": updates})
     try:
         with training_progress() as on_update:
@@ -196,31 +250,15 @@ def train(
                 out,
                 plan,
                 development=development,
-                on_data=None if common.json else _print_data,
+                on_data=None if quiet else _print_data,
                 on_update=on_update,
             )
     except KeyboardInterrupt as stop:
         stop.add_note("the same command goes on from the last checkpoint")
         raise
-    if trained.num_too_long:
-        left_out[f"more than {trained.max_tokens} tokens"] = trained.num_too_long
-    seconds = round(time.perf_counter() - started, 1)
-    if common.json:
-        print_json(
-            {
-                "out": str(out),
-                **trained.to_json(),
-                "left_out": dict(left_out),
-                "skipped": skipped.to_json(),
-                "seconds": seconds,
-            }
-        )
-        return
-    _print_summary(trained, out, seconds)
-    if left_out:
-        note(f"left out: {_reasons(left_out)}")
-    if summary := skipped.summary():
-        note(summary)
+    if not quiet:
+        _print_summary(trained)
+    return trained.to_json()
 
 
 def _changes(learning: Learning, loop: Loop, size: Size) -> dict[str, Any]:
@@ -325,39 +363,20 @@ def _print_data(data: DataReport) -> None:
     note(summary(data) + "\n")
 
 
-def _print_summary(trained: Trained, out: Path, seconds: float) -> None:
+def _print_summary(trained: Trained) -> None:
     note(
         f"trained on {count(trained.num_steps, 'labelled step')} of "
-        f"{count(trained.num_traces, 'trace')} ({trained.share_right:.1%} right) "
-        f"in {seconds:.0f} s, final loss {trained.final_loss:.4f}; saved in {out}"
+        f"{count(trained.num_traces, 'trace')} ({trained.share_right:.1%} right), final loss "
+        f"{trained.final_loss:.4f}"
     )
     if trained.development is not None:
-        figures, intervals = trained.development.overall, trained.development.intervals
-        note(
-            f"on {count(figures.num_traces, 'development trace')}, with the weights of update "
-            f"{trained.kept_update} and the threshold {trained.contract.threshold:.4g}:"
+        how = (
+            f"with the weights of update {trained.kept_update} and the threshold "
+            f"{trained.contract.threshold:.4g}"
         )
-        for name, words in SHOWN.items():
-            if (value := getattr(figures, name)) is not None:
-                note(f"  {words:<45} {value:.3f}{_interval(intervals.get(name))}")
+        show_development(trained.development, how)
     for said in trained.fit.notes if trained.fit is not None else ():
         note(f"not fitted: {said}")
-
-
-SHOWN = {
-    "f1_heldout": "first-error F1, threshold tuned on other half",
-    "f1_best": "first-error F1, tuned on these (flattering)",
-    "step_auroc": "AUROC of wrong steps",
-    "step_average_precision": "average precision of wrong steps",
-    "brier": "Brier score",
-    "ece": "expected calibration error",
-    "outcome_auroc": "AUROC of outcomes",
-    "outcome_auroc_within": "AUROC of outcomes within questions",
-}
-
-
-def _interval(one: Estimate | None) -> str:
-    return "" if one is None else f"  [{one.low:.3f}, {one.high:.3f}]"
 
 
 @contextmanager
