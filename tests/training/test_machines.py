@@ -1,0 +1,261 @@
+"""Two processes on a CPU learn what one learns, as copies (DDP) and in pieces (FSDP2), and go on
+after they were killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+import surefoot as sf
+from surefoot.errors import UsageError
+from surefoot.models import engine
+from surefoot.models.contract import Contract
+from surefoot.traces.store import read_traces, write_traces
+from surefoot.training.config import RewardConfig, TrainConfig
+from surefoot.training.reward import train
+from surefoot.training.scratch import fresh_tokenizer
+from surefoot.training.scratches import scratch_of
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from surefoot.models import engine
+from surefoot.traces.store import read_traces
+from surefoot.training.config import RewardConfig
+from surefoot.training.reward import train
+
+engine.NARROW = 0
+data, out, *names = map(Path, sys.argv[1:])
+traces, development = (list(read_traces(data / f"{one}.jsonl")) for one in ("train", "dev"))
+for name in map(str, names):
+    config = RewardConfig.load(data / f"{name}.json")
+    train(traces, out / name, config, development=development,
+          on_update=lambda done, *_: print(name, done, flush=True))
+"""
+
+USUAL = {
+    "base": "base",
+    "max_tokens": 200,
+    "loop.num_updates": 6,
+    "loop.batch_size": 4,
+    "loop.save_every": 2,
+    "loop.optimizer": "adamw",
+    "loop.lr": 1e-3,
+}
+MEASURED = {
+    "loop.eval_every": 2,
+    "loop.metric": "step_auroc",
+    "loop.head_first": 2,
+    "loop.head_lr": 1e-2,
+}
+IN_PIECES = {"loop.fsdp": True}
+RUNS = {
+    "copies": MEASURED,
+    "pieces": MEASURED | IN_PIECES,
+    "copies, passes, two heads": {"loop.passes": 2, "loss": "joint"},
+    "pieces, passes, tokens": {"loop.passes": 2, "read": "tokens", "base": "tied"} | IN_PIECES,
+    "pieces, adapter": {"lora.rank": 2, "lora.merge": True, "loop.checkpointing": True} | IN_PIECES,
+    "pieces, log-ratio": {"read": "log-ratio", "loss": "outcome"} | IN_PIECES,
+    "pieces, two layers": {"profile": "fin-prm", "loss": "q-ranking"} | IN_PIECES,
+}
+
+
+@pytest.fixture(scope="module")
+def data(world_traces, tmp_path_factory):
+    """Traces, two bases and a config for each run, in a folder."""
+    folder = tmp_path_factory.mktemp("data")
+    traces = world_traces(32)
+    write_traces(folder / "train.jsonl", traces[:20])
+    write_traces(folder / "dev.jsonl", traces[20:])
+    tokenizer = fresh_tokenizer((text for t in traces for text in (t.problem, *t.texts)), 280)
+    tokenizer.add_tokens(["<extra_0>"], special_tokens=True)
+    for name in ("base", "tied"):
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            initializer_range=0.1,
+            tie_word_embeddings=name == "tied",
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+        LlamaForCausalLM(config).save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+    for name, changes in RUNS.items():
+        changed = {**USUAL, **changes}
+        changed["base"] = str(folder / changed["base"])
+        plan = RewardConfig().changed(changed)
+        (folder / f"{name}.json").write_text(json.dumps(plan.to_json()))
+    return folder
+
+
+def started(data, out, *names):
+    """Two processes that train as those configs say; the first one tells of every update."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, data, out, *names],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
+
+
+def finished(pair):
+    """What the first of two processes said, once both are done; neither complained."""
+    said = [one.communicate(timeout=300) for one in pair]
+    assert [one.returncode for one in pair] == [0, 0], said
+    assert said[1][0] == ""  # the other one has no progress to tell of
+    return said[0][0].splitlines()
+
+
+def killed(pair, moment):
+    """Kill two processes at once when the first one says a certain thing; gives all it said."""
+    said = []
+    for line in pair[0].stdout:
+        said.append(line.strip())
+        if said[-1] == moment:
+            for one in pair:
+                one.send_signal(signal.SIGKILL)
+    for one in pair:
+        one.communicate()
+    assert [one.returncode for one in pair] == [-signal.SIGKILL] * 2, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def two(data, tmp_path_factory):
+    """The folder in which two processes left a model of each run."""
+    out = tmp_path_factory.mktemp("two")
+    finished(started(data, out, *RUNS))
+    return out
+
+
+@pytest.fixture
+def one(data, tmp_path, monkeypatch):
+    """Train by this process alone: `one(name)` gives the folder of the model."""
+    monkeypatch.setattr(engine, "NARROW", 0)
+
+    def run(name):
+        plan = RewardConfig.load(data / f"{name}.json").changed({"loop.fsdp": False})
+        traces, development = (
+            list(read_traces(data / f"{part}.jsonl")) for part in ("train", "dev")
+        )
+        train(traces, tmp_path / name, plan, development=development)
+        return tmp_path / name
+
+    return run
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+
+
+def difference(one, other):
+    """The largest difference of two models' weights."""
+    files = sorted(file.relative_to(one) for file in one.rglob("*.safetensors"))
+    assert files == sorted(file.relative_to(other) for file in other.rglob("*.safetensors"))
+    worst = 0.0
+    for file in files:
+        ours, theirs = load_file(one / file), load_file(other / file)
+        assert ours.keys() == theirs.keys()
+        worst = max(worst, *(float((ours[k] - theirs[k]).abs().max()) for k in ours))
+    return worst
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_two_processes_learn_what_one_learns(two, one, data, name):
+    ours, alone = two / name, one(name)
+    told = [log_of(folder) for folder in (ours, alone)]
+    assert len(told[0]) == len(told[1]) > 2
+    for entry, other in zip(*told, strict=True):
+        assert entry == pytest.approx(other, rel=1e-5)
+    assert difference(ours, alone) <= 1e-5
+    mine, other = (Contract.load(folder) for folder in (ours, alone))
+    assert mine.threshold == pytest.approx(other.threshold, abs=1e-5)
+    assert mine.template == other.template
+    assert {file.name for file in ours.iterdir()} == {file.name for file in alone.iterdir()}
+    traces = list(read_traces(data / "dev.jsonl"))
+    scores = [sf.load(folder).score(traces) for folder in (ours, alone)]
+    for found, expected in zip(*scores, strict=True):
+        assert found.values == pytest.approx(expected.values, abs=1e-5)
+
+
+def test_what_was_measured_chose_the_weights(two):
+    log = log_of(two / "pieces")
+    measured = {entry["step"]: entry["eval_step_auroc"] for entry in log if "eval_brier" in entry}
+    assert [*measured] == [2, 4, 6]
+    assert len({*measured.values()}) > 1
+
+
+def test_a_kill_of_both_processes_changes_nothing(data, two, tmp_path):
+    said = killed(started(data, tmp_path, "pieces"), "pieces 5")
+    assert said[-1] == "pieces 5"
+    assert not (tmp_path / "pieces").exists()
+    said = killed(started(data, tmp_path, "pieces", "copies"), "copies 3")
+    assert said[0] == "pieces 5"  # update 4 is not made again
+    assert difference(tmp_path / "pieces", two / "pieces") <= 1e-6
+    assert finished(started(data, tmp_path, "copies"))[0] == "copies 3"
+    assert difference(tmp_path / "copies", two / "copies") <= 1e-6
+    for name in ("pieces", "copies"):
+        assert log_of(tmp_path / name) == log_of(two / name)
+        assert not scratch_of(tmp_path / name).exists()
+
+
+def test_by_torchrun(data, tmp_path):
+    torchrun = Path(sys.executable).with_name("torchrun")
+    command = [torchrun, "--standalone", "--nproc-per-node", "2", "-m", "surefoot", "train"]
+    options = ["--config", data / "pieces.json", "--dev", data / "dev.jsonl", "--json"]
+    run = subprocess.run(
+        [*command, data / "train.jsonl", "--out", tmp_path / "prm", *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["traces"] == 20  # one object: only the first process speaks
+    assert (tmp_path / "prm" / "contract.json").is_file()
+
+
+def test_what_does_not_fit(data, tmp_path):
+    traces = list(read_traces(data / "train.jsonl"))
+    plan = RewardConfig.load(data / "pieces.json")
+    with pytest.raises(UsageError, match="this is the only one; start them with torchrun"):
+        train(traces, tmp_path / "alone", plan)
+    assert [*tmp_path.iterdir()] == []
+    with pytest.raises(UsageError, match="which muon needs whole"):
+        TrainConfig(fsdp=True)
+    with pytest.raises(UsageError, match="batch_size is 4; it must be a multiple of 3 passes"):
+        train(traces, tmp_path / "odd", plan.changed({"loop.fsdp": False, "loop.passes": 3}))
