@@ -6,7 +6,6 @@ It shows what `summary.json` holds, computes no figure of its own, and escapes e
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from platform import python_version
 from typing import Any
 
 from surefoot.reports import verdicts
+from surefoot.reports.pages import template, write_page
 from surefoot.reports.plots import curve, first_error_bars
 from surefoot.reports.showcases import Showcase, step_rows, verdict
 from surefoot.reports.words import (
@@ -31,9 +31,7 @@ from surefoot.reports.words import (
     percent,
     points,
     sizes_of,
-    visible,
 )
-from surefoot.traces.records import storage_errors
 
 CAPTIONS: Mapping[str, str] = {
     "accuracy": "Right answers: how often the chosen chain ends at the right answer, in %",
@@ -69,33 +67,20 @@ def write_report(path: str | Path, summary: Summary, showcases: Sequence[Showcas
     Raises:
         StorageError: the file cannot be written.
     """
-    page = render_report(summary, showcases)
-    part = Path(f"{path}.part")
-    with storage_errors(str(path), "write"):
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
+    write_page(path, render_report(summary, showcases))
 
 
 def render_report(summary: Summary, showcases: Sequence[Showcase]) -> str:
     """The report of a run as text of an HTML page; as `write_report`."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("surefoot.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else visible(str(value)),
-    )
     tables = {figure: best_of_n_table(summary, figure) for figure in verdicts.FIGURES}
     curves = {
         figure: Markup(curve(summary, figure, prefix=f"curve-{figure}", title=CAPTIONS[figure]))
         for figure in verdicts.FIGURES
     }
     bars = first_error_bars(summary, prefix="bars", title="First-error F1 of each scorer")
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         summary=summary,
         title=verdicts.title(summary),
         headline=verdicts.headline(summary),

@@ -44,15 +44,15 @@ _SETTINGS = {
 
 
 @contextmanager
-def canvas(height: float = 3.8) -> Iterator[tuple[Figure, Axes]]:
-    """A picture and its axes under our settings, whatever those of the user are."""
+def canvas(height: float = 3.8, width: float = 5.0) -> Iterator[tuple[Figure, Axes]]:
+    """A picture, in inches, and its axes under our settings, whatever those of the user are."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        picture = Figure(figsize=(5.0, height), layout="constrained")
+        picture = Figure(figsize=(width, height), layout="constrained")
         yield picture, picture.add_subplot()
 
 
