@@ -45,7 +45,7 @@ class Answers:
         return [[Written(self.answer(request), 1, True)] * n for request in requests]
 
     def answer(self, request):
-        if "{\"first_error\": k}" in request.messages[-1].text:
+        if '{"first_error": k}' in request.messages[-1].text:
             return 'Step 2 is off.\n{"first_error": 2}'
         if '{"steps": [...]}' in request.messages[-1].text:
             return 'Hm.\n{"steps": [true, false]}'
@@ -85,7 +85,8 @@ def test_what_is_read_is_what_the_critic_is_asked_later(name, chat_tokenizer):
 
 def test_what_is_learned_is_the_answer_and_its_end(chat_tokenizer):
     found = rows_of([written(TRACE, "yes no")], EACH, chat_tokenizer)
-    ((ids, first, problem),) = found.rows
+    (row,) = found.rows
+    ids, first, problem = row.ids, row.first, row.problem
     text = "user:\nWhat is 3*4+5?\n1. 3*4 = 12.\n2. 12+5 = 18.\nRight?<|im_end|>\nassistant:\n"
     assert problem == TRACE.problem
     assert list(ids[:first]) == chat_tokenizer(text)["input_ids"]
@@ -104,7 +105,8 @@ def test_what_is_learned_is_the_answer_and_its_end(chat_tokenizer):
 )
 def test_fixed_beginnings_are_read_and_ends_are_learned(stage, text, learned, chat_tokenizer):
     critic = replace(EACH, stages=(stage,))
-    ((ids, first, _),) = rows_of([written(TRACE, text)], critic, chat_tokenizer).rows
+    (row,) = rows_of([written(TRACE, text)], critic, chat_tokenizer).rows
+    ids, first = row.ids, row.first
     wanted = [i for piece in learned for i in chat_tokenizer(piece)["input_ids"]]
     assert list(ids[first:]) == wanted
     assert chat_tokenizer.decode(ids[:first]).endswith(f"assistant:\n{stage.prefill}")
@@ -214,7 +216,8 @@ def test_a_step_with_an_observation_is_an_error(chat_tokenizer):
 )
 def test_no_text_of_a_trace_becomes_a_special_token(chat_tokenizer, texts, words):
     trace = written(Trace("p", [text.strip() or "s" for text in texts]), f"yes{words}")
-    ((ids, first, _),) = rows_of([trace], EACH, chat_tokenizer).rows
+    (row,) = rows_of([trace], EACH, chat_tokenizer).rows
+    ids, first = row.ids, row.first
     assert ids[:first].count(chat_tokenizer.eos_token_id) == 1
     assert ids[first:].count(chat_tokenizer.eos_token_id) == 1
     assert chat_tokenizer.decode(ids[first:-1]) == f"yes{words}"

@@ -36,7 +36,8 @@ where the critic asks about all, or the other way round, or a turn before it is 
 longer than allowed; it contradicts the labels that it is held against; there are none."""
 
 
-class VerdictRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
     """Token ids, of which those from `first` on are learned, and the problem they belong to."""
 
     ids: tuple[int, ...]
