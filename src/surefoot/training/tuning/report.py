@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from surefoot.training.tuning.database import best_first
 from surefoot.training.tuning.goal import Goal
 from surefoot.training.tuning.shelf import StudyFile
 from surefoot.training.tuning.space import Space
@@ -122,28 +123,23 @@ def report_of(trials: Trials, study: StudyFile, space: Space, goal: Goal) -> Tun
 def importances(trials: Trials) -> dict[str, float] | None:
     """How much each setting has to do with being among the best trials: PED-ANOVA (Watanabe et al.
     2023, arXiv:2304.10255) of the best tenth, or of the best five where those are more, against all
-    trials. A pruned trial counts as the worst of those that came to their end, where the paper has
-    no such trials. None where there are too few."""
+    trials. Only their order counts; pruned trials, which the paper does not have, stand behind all
+    others, those that were pruned first at the end. None where there are too few."""
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.trial import TrialState, create_trial
 
     seen = trials.study.get_trials(deepcopy=False)
-    ends = [one.value for one in seen if one.state is TrialState.COMPLETE and one.value is not None]
-    done = [one for one in seen if one.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    if len(done) < FEWEST or not ends:
+    pruned = [one for one in seen if one.state is TrialState.PRUNED]
+    order = [*best_first(trials.study), *sorted(pruned, key=lambda one: -(one.last_step or 0))]
+    if len(order) < FEWEST:
         return None
-    worst = min(ends) if trials.goal.direction == "maximize" else max(ends)
-    copy = optuna.create_study(direction=trials.goal.direction)
+    copy = optuna.create_study(direction="minimize")
     copy.add_trials(
-        create_trial(
-            params=one.params,
-            distributions=one.distributions,
-            value=worst if one.state is TrialState.PRUNED else one.value,
-        )
-        for one in done
+        create_trial(params=one.params, distributions=one.distributions, value=place)
+        for place, one in enumerate(order)
     )
-    share = max(_TOP, ceil(len(done) / 10)) / len(done)
+    share = max(_TOP, ceil(len(order) / 10)) / len(order)
     found: dict[str, float] = optuna.importance.get_param_importances(
         copy, evaluator=PedAnovaImportanceEvaluator(target_quantile=share)
     )

@@ -32,6 +32,9 @@ from surefoot.training.losses.joint import Joint
 from surefoot.training.losses.squared_error import SquaredError
 from surefoot.training.tuning.space import Choices, Dimension, Range, Space
 
+AFTER = ("aggregate", "threshold")
+"""What is chosen after a training, from its scores."""
+
 _OF_STUDY = ("loop.metric", "loop.eval_every", "loop.save_every", "loop.report_to")
 """Settings that are the same in every trial, so that trials can be compared."""
 
@@ -49,16 +52,8 @@ def space_of(base: RewardConfig, given: Mapping[str, Any]) -> Space:
     Raises:
         UsageError: a name is no setting, or a value is none that the setting can have.
     """
-    trained: dict[str, Dimension] = {}
-    aggregates: tuple[str, ...] = ()
-    thresholds: tuple[float, ...] = ()
-    for name, value in given.items():
-        if name == "aggregate":
-            aggregates = _aggregates(value)
-        elif name == "threshold":
-            thresholds = _thresholds(value)
-        else:
-            trained[name] = _checked(base, name, value)
+    dimensions = {name: _checked(base, name, value) for name, value in given.items()}
+    trained = {name: one for name, one in dimensions.items() if name not in AFTER}
     for inner in trained:
         if outer := next((one for one in trained if inner.startswith(f"{one}.")), None):
             raise UsageError(
@@ -70,7 +65,13 @@ def space_of(base: RewardConfig, given: Mapping[str, Any]) -> Space:
             "nothing is tuned that a training depends on; name a setting, such as "
             "loop.lr=log:1e-5:1e-2 (aggregate and threshold are chosen after every training)"
         )
-    return Space(trained, aggregates, thresholds, dict(given))
+    aggregates, thresholds = (dimensions.get(name) for name in AFTER)
+    return Space(
+        trained,
+        aggregates.options if isinstance(aggregates, Choices) else (),
+        _numbers(thresholds) if thresholds else (),
+        {name: one.to_json() for name, one in dimensions.items()},
+    )
 
 
 def default_space(base: RewardConfig) -> dict[str, Any]:
@@ -148,18 +149,24 @@ def _checked(base: RewardConfig, name: str, given: Any) -> Dimension:
     """A dimension all of whose values, or both ends, are settings that a training takes."""
     if name in _OF_STUDY:
         raise UsageError(f"{name} must be the same in every trial; set it, and tune something else")
-    hint = _hint(base, name)
-    kinds = _kinds(hint)
+    kinds = frozenset({float}) if name == "threshold" else _kinds(_hint(base, name))
     found = _dimension(name, given, kinds)
     values = (found.low, found.high) if isinstance(found, Range) else found.options
     for value in values:
         if isinstance(found, Choices) and not _fits(value, kinds):
             raise UsageError(f"{name} is {value!r}; it must be {_words(kinds)}")
-        try:
-            base.changed({name: value})
-        except UsageError as error:
-            raise UsageError(f"{name} cannot be {value!r}: {error}") from None
+        if name == "aggregate":
+            aggregate.rule(value)
+        if name != "threshold":
+            _try(base, name, value)
     return found
+
+
+def _try(base: RewardConfig, name: str, value: Any) -> None:
+    try:
+        base.changed({name: value})
+    except UsageError as error:
+        raise UsageError(f"{name} cannot be {value!r}: {error}") from None
 
 
 def _dimension(name: str, given: Any, kinds: frozenset[Any]) -> Dimension:
@@ -242,23 +249,11 @@ def _range(name: str, given: Mapping[str, Any], kinds: frozenset[Any]) -> Range:
     return found
 
 
-def _aggregates(given: Any) -> tuple[str, ...]:
-    found = _dimension("aggregate", given, frozenset({str}))
-    assert isinstance(found, Choices)
-    for one in found.options:
-        if one not in aggregate.RULES:
-            raise UsageError(f"no aggregate {one!r}; choose among {', '.join(aggregate.RULES)}")
-    return found.options
-
-
-def _thresholds(given: Any) -> tuple[float, ...]:
-    found = _dimension("threshold", given, frozenset({float}))
-    if isinstance(found, Choices):
-        if not all(_fits(one, frozenset({float})) for one in found.options):
-            raise UsageError(f"threshold is one of {list(found.options)}; give numbers")
-        return tuple(sorted(map(float, found.options)))
+def _numbers(found: Dimension) -> tuple[float, ...]:
+    """Thresholds to try, in order."""
     if (values := found.values()) is not None:
-        return values
+        return tuple(sorted(map(float, values)))
+    assert isinstance(found, Range)
     share = [i / (_NUM_THRESHOLDS - 1) for i in range(_NUM_THRESHOLDS)]
     if found.log:
         return tuple(found.low * (found.high / found.low) ** one for one in share)
