@@ -24,6 +24,7 @@ def row(chosen, rejected, prompt="Q?", **more):
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected, **more}
 
 
+BRIEF = [said("system", "Be brief."), said("user", "Q?")]
 TALK = [said("user", "Q?"), said("assistant", "What?"), said("user", "This.")]
 
 
@@ -47,13 +48,13 @@ TALK = [said("user", "Q?"), said("assistant", "What?"), said("user", "This.")]
             row(
                 [said("assistant", "One.\n\nTwo.")],
                 [said("assistant", "Three.")],
-                [said("system", "Be brief."), said("user", "Q?")],
+                BRIEF,
             ),
             ["One.", "Two."],
             ["Three."],
         ),
         (
-            row("One.", "Two.", [said("system", "Be brief."), said("user", "Q?")]),
+            row("One.", "Two.", BRIEF),
             ["One."],
             ["Two."],
         ),
@@ -62,6 +63,11 @@ TALK = [said("user", "Q?"), said("assistant", "What?"), said("user", "This.")]
                 [said("user", "Q?"), said("assistant", "One.")],
                 [said("user", "Q?"), said("assistant", "Two.")],
             ),
+            ["One."],
+            ["Two."],
+        ),
+        (
+            row([*BRIEF, said("assistant", "One.")], [*BRIEF, said("assistant", "Two.")]),
             ["One."],
             ["Two."],
         ),
@@ -82,11 +88,11 @@ TALK = [said("user", "Q?"), said("assistant", "What?"), said("user", "This.")]
             row(
                 "One, then two.",
                 "Two.\nThree.",
-                initial_reason_steps="Let us see.\nStep 1: Add.\nStep 2: ",
+                initial_reason_steps="Let us see.\nStep 1: Add. Go on.\nStep 2: ",
                 full_chosen="…",
             ),
-            ["Let us see.", "Step 1: Add.", "Step 2: One, then two."],
-            ["Let us see.", "Step 1: Add.", "Step 2: Two.\nThree."],
+            ["Let us see.", "Step 1: Add. Go on.", "Step 2: One, then two."],
+            ["Let us see.", "Step 1: Add. Go on.", "Step 2: Two.\nThree."],
         ),
         (row("One.\nTwo.", "Three.", initial_reason_steps=""), ["One.\nTwo."], ["Three."]),
         (
