@@ -39,6 +39,9 @@ NARROW = 192
 """Below this width a node of a tree costs more than the tokens that it saves (measured): gradients
 come from padded rows then, with the same numbers."""
 
+_DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+"""How configurations call the share of attention that is dropped while a model learns."""
+
 _PROBE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.1}
 """Largest difference on the probe, relative to the largest state, by the coarsest numbers that a
 model computes with."""
@@ -101,7 +104,7 @@ class Engine:
         """As `states`, in one pass and with gradients; only while `held`."""
         if self.reason is not None:
             return [self._alone(ids, places) for ids, places in rows]
-        if self.body.config.hidden_size < NARROW:
+        if self._takes_padded_rows():
             return self._padded(rows)
         tree = TokenTree()
         for ids, _ in rows:
@@ -138,6 +141,12 @@ class Engine:
             for i, (_, places) in enumerate(rows)
         ]
 
+    def _takes_padded_rows(self) -> bool:
+        """Whether gradients come from padded rows: those of narrow bodies do, and those of bodies
+        that drop attention at random, which ours does not."""
+        config = self.body.config
+        return config.hidden_size < NARROW or any(getattr(config, one, 0) for one in _DROPOUTS)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep the body for `differentiable` alone: our attention and the cut of the last layer
@@ -145,7 +154,7 @@ class Engine:
         config = self.body.config
         with self._lock:
             before = config._attn_implementation
-            if self.reason is None and config.hidden_size >= NARROW:
+            if self.reason is None and not self._takes_padded_rows():
                 config._attn_implementation = NAME
             try:
                 yield

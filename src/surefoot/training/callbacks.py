@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,11 @@ def is_figure(logs: Mapping[str, Any]) -> bool:
     return "train_runtime" not in logs
 
 
+def log_text(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Entries as JSON lines; the order of their names is always the same."""
+    return "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in entries)
+
+
 class Log(TrainerCallback):  # type: ignore[misc]
     """Writes every logged entry to a file of JSON lines, to be watched while training goes on."""
 
@@ -124,8 +129,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Begin with what was logged before an interruption."""
         if state.is_world_process_zero:
-            lines = [json.dumps(entry) + "\n" for entry in state.log_history]
-            self.file.write_text("".join(lines), encoding="utf-8")
+            self.file.write_text(log_text(state.log_history), encoding="utf-8")
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any
@@ -133,7 +137,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
         """After every entry."""
         if state.is_world_process_zero and is_figure(logs):
             with self.file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({**logs, "step": state.global_step}) + "\n")
+                file.write(log_text([{**logs, "step": state.global_step}]))
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]

@@ -25,7 +25,7 @@ from surefoot.scores.development import METRICS, Development
 from surefoot.scores.fitting import Fit
 from surefoot.traces.types import Trace
 from surefoot.training.batches import collated
-from surefoot.training.callbacks import LOG_FILE, OnMeasure, OnUpdate
+from surefoot.training.callbacks import LOG_FILE, OnMeasure, OnUpdate, log_text
 from surefoot.training.config import RewardConfig
 from surefoot.training.examples import Example
 from surefoot.training.guards import DataReport, refuse_misaligned
@@ -186,8 +186,7 @@ def train(
             trainee.write(partial, weights, scorer.tokenizer, contract)
             settings = json.dumps(config.to_json(), indent=2)
             (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
-            lines = [json.dumps(entry) + "\n" for entry in course.log]
-            (partial / LOG_FILE).write_text("".join(lines), encoding="utf-8")
+            (partial / LOG_FILE).write_text(log_text(course.log), encoding="utf-8")
         discard(scratch)
 
     by_main(write)
