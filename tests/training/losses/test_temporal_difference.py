@@ -61,7 +61,7 @@ def test_in_plain_loops(batch, lam, gamma):
             taught = gamma * ((1 - lam) * sigmoid(odds) + lam * taught)
     loss = TemporalDifference(lam=lam, gamma=gamma)
     found = loss(logits, targets)
-    assert float(found) == pytest.approx(total, abs=1e-8)
+    assert found.item() == pytest.approx(total, abs=1e-8)
     assert float(loss.units(targets)) == num_steps
     found.backward()
     expected = [errors.get(i, 0.0) for i in range(len(logits))]
