@@ -73,6 +73,7 @@ def render_tuning(report: Report) -> str:
         older=lines(older, [], names),
         best=[(name, said(value)) for name, value in order[0]["settings"].items()] if order else [],
         settings=flat(report["settings"]["config"]),
+        baselines=[(name, f"{value:.3f}") for name, value in report["baselines"].items()],
         space=[(name, bounds_of(bounds)) for name, bounds in report["settings"]["space"].items()],
     )
 
@@ -91,7 +92,13 @@ def verdicts(report: Report) -> list[tuple[str, str]]:
     best, given, heldout = report["best"], report["given"], report["heldout"]
     if best is None:
         return [("worse", "Every trial failed; the reasons are in the table.")]
-    found = []
+    found = [
+        (
+            "worse",
+            f"Does harm: the best trial does not beat {name} ({report['baselines'][name]:.3f}).",
+        )
+        for name in report["unbeaten"]
+    ]
     if given is None:
         found.append(
             ("same", "The settings that were given lie outside the space, so none is held to them.")

@@ -34,7 +34,7 @@ class Outcomes:
             np.array(known, dtype=np.int64),
             questions[known],
             np.array([traces[t].outcome for t in known], dtype=np.bool_),
-            np.array([_reward(scores[t]) for t in known], dtype=np.float64),
+            np.array([reward_of(scores[t]) for t in known], dtype=np.float64),
         )
 
     def among(self, kept: BoolArray) -> Outcomes:
@@ -70,7 +70,9 @@ class Outcomes:
         return groups[mixed], wins[mixed] / (ups * downs)[mixed]
 
 
-def _reward(scores: StepScores | None) -> float:
+def reward_of(scores: StepScores | None) -> float:
+    """The aggregate of a trace by its own rule, higher for better; minus infinity where there is
+    none."""
     if scores is None or not scores.scored:
         return -np.inf
     number = scores.aggregate()

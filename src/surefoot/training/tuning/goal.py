@@ -6,12 +6,13 @@ trace that is too long for a trial's model is one that it has no scores for, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from surefoot.errors import UnscorableError, UsageError
 from surefoot.models.base import RewardModel
+from surefoot.models.baselines import RandomScores, StepLength
 from surefoot.scores.development import METRICS, measure
 from surefoot.scores.steps import questions_of
 from surefoot.traces.types import StepScores, Trace
@@ -52,6 +53,8 @@ class Goal:
     watch: str | None = None
     """Which figure of the development traces chooses the best weights of a trial, and says which
     trials are hopeless; None where there are no development traces."""
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """What is reached without any model of ours."""
 
     def better(self, one: float, other: float) -> bool:
         """Whether the first value is the better one."""
@@ -93,21 +96,25 @@ def development_goal(metric: str, development: Sequence[Trace], config: RewardCo
     source, neutral = label_source(config.labels), config.labels.neutral != "wrong"
 
     def figure(traces: Sequence[Trace], scores: Scores, num_resamples: int) -> Found | None:
-        found = measure(
+        figures = measure(
             traces,
             scores,
             label_source=source,
             neutral=neutral,
             num_resamples=num_resamples,
         )
-        value: float | None = getattr(found.overall, metric)
+        value: float | None = getattr(figures.overall, metric)
         if value is None:
             return None
-        interval = found.intervals.get(metric)
+        interval = figures.intervals.get(metric)
         return Found(value) if interval is None else Found(value, interval.low, interval.high)
 
-    blank = [StepScores((0.5,) * len(trace.steps), "blank") for trace in development]
-    if figure(development, blank, 0) is None:
+    baselines = {}
+    for name, model in (("random", RandomScores(seed=0)), ("step length", StepLength())):
+        found = figure(development, model.score(list(development)), 0)
+        if found is not None:
+            baselines[name] = found.value
+    if not baselines:
         raise UsageError(
             f"the development traces do not define {metric}: figures of steps need labelled steps "
             "of both kinds, f1 needs traces with and without an error (of two questions or more if "
@@ -120,6 +127,7 @@ def development_goal(metric: str, development: Sequence[Trace], config: RewardCo
         measure=figure,
         depends_on_aggregate=metric in _OF_AGGREGATE,
         watch=metric,
+        baselines=baselines,
     )
 
 

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 from surefoot.training.tuning.database import best_first
-from surefoot.training.tuning.goal import Goal
+from surefoot.training.tuning.goal import Direction, Goal
 from surefoot.training.tuning.shelf import StudyFile
 from surefoot.training.tuning.space import Space
 from surefoot.training.tuning.trials import TrialRecord, Trials
@@ -25,7 +25,7 @@ class Tuned:
     """Everything that is known of a study."""
 
     goal: str
-    direction: str
+    direction: Direction
     watch: str | None
     study: StudyFile
     trials: tuple[TrialRecord, ...]
@@ -42,6 +42,8 @@ class Tuned:
     importances: Mapping[str, float] | None
     """Of each setting's share in being among the best, adding up to 1; None with fewer than
     `FEWEST` trials."""
+    baselines: Mapping[str, float]
+    """What is reached without any model of ours."""
     is_exhausted: bool
     """Whether every point of the space was had."""
 
@@ -49,6 +51,15 @@ class Tuned:
     def current(self) -> list[TrialRecord]:
         """The trials on the data at hand."""
         return [one for one in self.trials if one.edition == self.study.current]
+
+    @property
+    def unbeaten(self) -> list[str]:
+        """The baselines that the best trial is not better than."""
+        if self.best is None or self.best.value is None:
+            return []
+        sign = 1 if self.direction == "maximize" else -1
+        value = sign * self.best.value
+        return [name for name, plain in self.baselines.items() if value <= sign * plain]
 
     @property
     def note(self) -> str:
@@ -72,6 +83,8 @@ class Tuned:
             "given_halves": self.given_halves,
             "note": self.note,
             "importances": dict(self.importances) if self.importances else None,
+            "baselines": dict(self.baselines),
+            "unbeaten": self.unbeaten,
             "exhausted": self.is_exhausted,
             "counts": {
                 state: sum(one.state == state for one in self.current)
@@ -92,10 +105,10 @@ class Tuned:
         }
 
 
-def ranked(trials: Sequence[TrialRecord], goal: Goal) -> list[TrialRecord]:
+def ranked(trials: Sequence[TrialRecord], direction: Direction) -> list[TrialRecord]:
     """Those that came to their end, the best first, of equal ones the one that came first."""
     done = [one for one in trials if one.value is not None]
-    sign = -1 if goal.direction == "maximize" else 1
+    sign = -1 if direction == "maximize" else 1
     return sorted(done, key=lambda one: (sign * (one.value or 0.0), one.number))
 
 
@@ -103,7 +116,7 @@ def report_of(trials: Trials, study: StudyFile, space: Space, goal: Goal) -> Tun
     """What is known by now."""
     records = trials.records()
     own = [one for one in records if one.edition == study.current]
-    order = ranked(own, goal)
+    order = ranked(own, goal.direction)
     given = next((one for one in order if one.given), None)
     return Tuned(
         goal=goal.name,
@@ -116,6 +129,7 @@ def report_of(trials: Trials, study: StudyFile, space: Space, goal: Goal) -> Tun
         heldout=_heldout(order, goal),
         given_halves=_mean(given.halves) if given else None,
         importances=importances(trials),
+        baselines=goal.baselines,
         is_exhausted=len(own) >= space.size,
     )
 

@@ -163,7 +163,7 @@ def _put_away(trials: Trials, work: Work, keep: int) -> Tuned:
         tuned = report_of(trials, study, work.space, work.goal)
         if study.current != trials.current:
             return tuned
-        order = ranked(tuned.current, work.goal)
+        order = ranked(tuned.current, tuned.direction)
         if order:
             shelf.publish(order[0].number, order[0].to_json())
         best = {one.number for one in order[:keep]}
