@@ -173,7 +173,9 @@ def test_passes_change_nothing_for_pairs(config, world_traces, tmp_path):
     for passes in (1, 4):
         loop = replace(FEW, passes=passes)
         settings = replace(config, loop=loop, loss=Pairwise(), pairs="outcomes")
-        losses.append(sf.train(traces, tmp_path / f"{passes}", settings).final_loss)
+        trained = sf.train(traces, tmp_path / f"{passes}", settings)
+        losses.append(trained.final_loss)
+        assert trained.num_pairs > 3
     assert losses[1] == pytest.approx(losses[0], abs=1e-5)
     # Adam's first updates are as large where a gradient is all rounding.
     assert farthest(*(weights(tmp_path / name) for name in "14")) < 5e-4
@@ -396,6 +398,9 @@ def test_nothing_to_learn(config, tmp_path):
         ({"calibrate": "much"}, "calibrate is 'much'"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"loss": "pqm"}, "is no loss"),
+        ({"loss": Joint(Pairwise())}, "by themselves"),
+        ({"loss": SquaredError(raw=True)}, "needs read = 'reward'"),
+        ({"labels": LabelRule(neutral="own"), "read": "tokens"}, "a class of their own"),
     ],
 )
 def test_settings_that_do_not_fit(settings, said):

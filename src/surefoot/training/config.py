@@ -18,6 +18,8 @@ from surefoot.training.losses import LOSSES
 from surefoot.training.losses.cross_entropy import CrossEntropy
 from surefoot.training.losses.joint import Joint
 from surefoot.training.losses.loss import Loss
+from surefoot.training.losses.pairwise import Pairwise
+from surefoot.training.losses.squared_error import SquaredError
 from surefoot.training.scratch import Shape
 from surefoot.training.targets import LabelRule
 
@@ -182,6 +184,7 @@ class RewardConfig:
         _check_choice("calibrate", self.calibrate, get_args(Calibrate))
         if type(self.loss) not in LOSSES.values():
             raise UsageError(f"{self.loss!r} is no loss; there are {', '.join(LOSSES)}")
+        _check_fit(self)
         for name in ("max_tokens", "side_by_side"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -264,6 +267,22 @@ class RewardConfig:
     def seeded(self, seed: int) -> RewardConfig:
         """A copy with another seed."""
         return replace(self, loop=replace(self.loop, seed=seed))
+
+
+def _check_fit(config: RewardConfig) -> None:
+    """Refuse a loss that the head or the labels are not made for."""
+    loss = config.loss
+    steps = loss.steps if isinstance(loss, Joint) else loss
+    if isinstance(loss, Joint) and isinstance(steps, Pairwise):
+        raise UsageError("a joint loss learns steps and outcomes; pairs are learned by themselves")
+    if isinstance(steps, SquaredError) and steps.raw and config.read != "reward":
+        raise UsageError("squared error on the raw number needs read = 'reward'")
+    classes = config.read == "classes" and config.profile is None
+    if config.labels.neutral == "own" and config.labels.target == "steps" and not classes:
+        raise UsageError(
+            "neutral steps can be a class of their own only of a new head of classes; take read = "
+            "'classes' without a profile, or let them count as right, as wrong or not at all"
+        )
 
 
 def _named(loss: Loss) -> dict[str, Any]:

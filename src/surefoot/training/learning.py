@@ -85,14 +85,14 @@ class Learning:
         refuse(report, one_class=self.config.one_class)
         return report
 
-    def rows(self, examples: Sequence[Example]) -> list[Row]:
-        """What the trainer draws: traces, or pairs of them.
+    def rows(self, examples: Sequence[Example]) -> tuple[list[Row], int]:
+        """What the trainer draws: traces, or pairs of them; and how many pairs more there are.
 
         Raises:
             UsageError: there is no pair.
         """
         if not isinstance(self.config.loss, Pairwise):
-            return [Row((one,)) for one in examples]
+            return [Row((one,)) for one in examples], 0
         kind = self.config.pairs
         if kind == "steps":
             pairs = step_pairs(self.traces, self.targets)
@@ -105,7 +105,8 @@ class Learning:
                 f"the traces hold no pair of the kind {kind!r}, so a pairwise loss has nothing to "
                 "learn from"
             )
-        return [Row((examples[i], examples[j]), (step, other)) for (i, step), (j, other) in pairs]
+        rows = [Row((examples[i], examples[j]), (step, other)) for (i, step), (j, other) in pairs]
+        return rows, pairs.num_left_out
 
 
 def learning(traces: Sequence[Trace], config: RewardConfig) -> Learning:

@@ -56,6 +56,9 @@ class Trained:
     share_right: float
     """The mean target of the labelled steps."""
     num_too_long: int
+    num_pairs: int
+    """0 unless pairs are learned; of one group only a bounded number is drawn."""
+    num_pairs_left_out: int
     max_tokens: int
     final_loss: float
     """The mean loss of the updates last reported."""
@@ -74,6 +77,8 @@ class Trained:
             "steps": self.num_steps,
             "share_right": self.share_right,
             "too_long": self.num_too_long,
+            "pairs": self.num_pairs,
+            "pairs_left_out": self.num_pairs_left_out,
             "max_tokens": self.max_tokens,
             "final_loss": self.final_loss,
             "kept_update": self.kept_update,
@@ -138,7 +143,7 @@ def train(
         examples = trainee.with_reference(examples)
         if observed is not None:
             observed = replace(observed, examples=trainee.with_reference(observed.examples))
-    rows = learned.rows(examples)
+    rows, num_pairs_left_out = learned.rows(examples)
     task = Task(
         rows=rows,
         collate=collated,
@@ -172,6 +177,8 @@ def train(
         num_steps=len(steps),
         share_right=sum(one.good for one in steps) / max(1, len(steps)),
         num_too_long=learned.num_too_long,
+        num_pairs=sum(row.compared is not None for row in rows),
+        num_pairs_left_out=num_pairs_left_out,
         max_tokens=contract.max_tokens,
         final_loss=course.final_loss,
         kept_update=course.kept,
