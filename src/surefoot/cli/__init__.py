@@ -25,6 +25,7 @@ VERBS = {
     "convert": ("surefoot.cli.convert:convert", "Turn trace files of one format into another."),
     "train": ("surefoot.cli.train:train", "Train a reward model on labelled traces."),
     "tune": ("surefoot.cli.tune:tune", "Train with other settings, and keep the best model."),
+    "export": ("surefoot.cli.export:export", "Write a model as a plain checkpoint for others."),
     "models": ("surefoot.cli.models:models", "The published reward models that can be loaded."),
     "eval": ("surefoot.cli.evaluate:app", "Measure a model on a benchmark."),
 }
