@@ -18,12 +18,14 @@ _CONTEXT.set_forkserver_preload(["surefoot.cli.train", "surefoot.training.reward
 @dataclass(frozen=True)
 class Moment:
     """When a process dies: the `number`-th time that Python is about to do something to a path that
-    ends in `path` (an audit event such as `open`, `os.mkdir` or `os.rename`), or with the event
-    `call`, the `number`-th call of `module:Class.function`."""
+    ends in `path` (an audit event such as `open`, `os.mkdir` or `os.rename`), counted from when it
+    first does anything to one that ends in `since`; or with the event `call`, the `number`-th call
+    of `module:Class.function`."""
 
     event: str
     path: str
     number: int = 1
+    since: str = ""
 
 
 def run(arguments, folder, moment=None):
@@ -70,18 +72,19 @@ def _die_at_call(moment):
 
 
 def _die_at_event(moment):
-    seen = []
+    seen, begun = [], []
 
     def hook(event, args):
-        if event != moment.event or not any(
-            isinstance(one, str | os.PathLike) and os.fspath(one).endswith(moment.path)
-            for one in args
-        ):
+        paths = [os.fspath(one) for one in args if isinstance(one, str | os.PathLike)]
+        if any(path.endswith(moment.since) for path in paths):
+            begun.append(None)
+        if not begun or event != moment.event:
             return
         if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
             return
-        seen.append(None)
-        if len(seen) == moment.number:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if any(path.endswith(moment.path) for path in paths):
+            seen.append(None)
+            if len(seen) == moment.number:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)

@@ -104,7 +104,7 @@ MOMENTS = {
     "while the model is written": Moment("open", ".prm.partial/metrics.jsonl"),
     "before the model takes its name": Moment("os.rename", ".prm.partial"),
     "before the checkpoints are taken away": Moment("os.remove", "run.sha256"),
-    "while they are taken away": Moment("os.remove", "optimizer.pt", 3),
+    "while they are taken away": Moment("os.remove", "optimizer.pt", 2, since=".prm.partial"),
 }
 
 
