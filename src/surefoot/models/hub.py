@@ -49,7 +49,7 @@ BUILT_IN: Mapping[str, Callable[[], RewardModel]] = {
     "random": _random,
 }
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 """What is fetched of a hub repository; never code."""
 
@@ -170,7 +170,7 @@ def folder_of(source: str | Path, *, revision: str | None = None, pickled: bool 
     folder = Path(source)
     if folder.is_dir():
         return folder
-    if isinstance(source, Path) or not _HUB_ID.fullmatch(source):
+    if isinstance(source, Path) or not HUB_ID.fullmatch(source):
         names = ", ".join(sorted(BUILT_IN))
         raise ModelError(
             f"no model {str(source)!r}: it is neither a folder, nor a hub id such as "

@@ -26,10 +26,10 @@ from surefoot.scores.calibration import brier, ece
 from surefoot.scores.discrimination import auroc, average_precision
 from surefoot.scores.first_errors import Threshold, check_lengths
 from surefoot.scores.heldout import FirstErrors
-from surefoot.scores.intervals import intervals
+from surefoot.scores.intervals import differences, intervals, statistics
 from surefoot.scores.outcomes import Outcomes
 from surefoot.scores.steps import BoolArray, ScoredSteps, questions_of
-from surefoot.stats import Estimate
+from surefoot.stats import Difference, Estimate, Statistic
 from surefoot.traces.types import StepScores, Trace
 
 METRICS: Mapping[str, Literal["maximize", "minimize"]] = MappingProxyType(
@@ -194,6 +194,43 @@ def measure(
             str(name): _figures(sources == name, steps, errors, ends) for name in np.unique(sources)
         },
         intervals=found,
+    )
+
+
+def compare(
+    traces: Sequence[Trace],
+    ours: Sequence[StepScores | None],
+    theirs: Sequence[StepScores | None],
+    *,
+    label_source: str | None = None,
+    neutral: bool = True,
+    seed: int = 0,
+    num_resamples: int = 1000,
+) -> dict[str, Difference]:
+    """Our figures less theirs on the same traces, of every figure that both have, with intervals
+    by a paired bootstrap over questions; arguments are those of `measure`.
+
+    Raises:
+        UsageError: as `measure`.
+    """
+    questions = questions_of(traces)
+    number = int(questions.max()) + 1
+
+    def figures(scores: Sequence[StepScores | None]) -> dict[str, Statistic]:
+        labels: Any = {"label_source": label_source, "neutral": neutral}
+        return statistics(
+            ScoredSteps.of(traces, scores, questions, **labels),
+            FirstErrors.of(traces, scores, questions, **labels),
+            Outcomes.of(traces, scores, questions),
+            num_questions=number,
+        )
+
+    return differences(
+        figures(ours),
+        figures(theirs),
+        num_questions=number,
+        seed=seed,
+        num_resamples=num_resamples,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -12,7 +12,14 @@ from surefoot.scores.first_errors import accuracy, f1
 from surefoot.scores.heldout import FirstErrors
 from surefoot.scores.outcomes import Outcomes
 from surefoot.scores.steps import BoolArray, IntArray, ScoredSteps
-from surefoot.stats import Estimate, FloatArray, Statistic, bootstrap
+from surefoot.stats import (
+    Difference,
+    Estimate,
+    FloatArray,
+    Statistic,
+    bootstrap,
+    bootstrap_difference,
+)
 
 
 def intervals(
@@ -29,15 +36,46 @@ def intervals(
     Thresholds and bins stay as they are. `f1_best` has none: it is tuned on what it is measured on,
     which an interval would hide.
     """
-    named = [
-        *_of_steps(steps, num_questions),
-        *_of_errors(errors),
-        *_of_outcomes(ends, num_questions),
-    ]
+    named = statistics(steps, errors, ends, num_questions=num_questions)
     return {
         name: bootstrap(statistic, num_questions, seed=seed, num_resamples=num_resamples)
-        for name, statistic in named
+        for name, statistic in named.items()
     }
+
+
+def differences(
+    ours: Mapping[str, Statistic],
+    theirs: Mapping[str, Statistic],
+    *,
+    num_questions: int,
+    seed: int,
+    num_resamples: int,
+) -> dict[str, Difference]:
+    """Ours less theirs, of the figures that both have, each resample drawn for both."""
+    return {
+        name: bootstrap_difference(
+            _less(ours[name], theirs[name]), num_questions, seed=seed, num_resamples=num_resamples
+        )
+        for name in ours
+        if name in theirs
+    }
+
+
+def statistics(
+    steps: ScoredSteps, errors: FirstErrors, ends: Outcomes, *, num_questions: int
+) -> dict[str, Statistic]:
+    """The figures that exist, as functions of how often each question was drawn."""
+    return dict(
+        [
+            *_of_steps(steps, num_questions),
+            *_of_errors(errors),
+            *_of_outcomes(ends, num_questions),
+        ]
+    )
+
+
+def _less(ours: Statistic, theirs: Statistic) -> Statistic:
+    return lambda counts: ours(counts) - theirs(counts)
 
 
 def _of_steps(steps: ScoredSteps, num: int) -> Iterator[tuple[str, Statistic]]:

@@ -26,6 +26,8 @@ from surefoot.scores.fitting import Fit
 from surefoot.traces.types import Trace
 from surefoot.training.batches import collated
 from surefoot.training.callbacks import LOG_FILE, OnMeasure, OnUpdate, log_text
+from surefoot.training.card import CARD_FILE, model_card
+from surefoot.training.comparison import Comparison, comparison
 from surefoot.training.config import RewardConfig
 from surefoot.training.examples import Example
 from surefoot.training.guards import DataReport, refuse_misaligned
@@ -68,10 +70,17 @@ class Trained:
     development: Development | None = None
     """What was measured on development traces, with the threshold and calibration of `fit`."""
     fit: Fit | None = None
+    comparison: Comparison | None = None
+    """What scorers that know nothing reach on the same traces."""
 
     def to_json(self) -> dict[str, Any]:
         """Every figure."""
-        parts = {"data": self.data, "development": self.development, "fit": self.fit}
+        parts = {
+            "data": self.data,
+            "development": self.development,
+            "fit": self.fit,
+            "comparison": self.comparison,
+        }
         return {
             "traces": self.num_traces,
             "steps": self.num_steps,
@@ -156,7 +165,7 @@ def train(
         higher_is_better=METRICS[config.loop.metric] == "maximize",
         settings={**config.to_json(), "development": _known(development)},
     )
-    contract, figures, fit_report = scorer.contract, None, None
+    contract, figures, fit_report, beside = scorer.contract, None, None, None
     with trainee.engine.held():
         course = fit(
             trainee,
@@ -169,7 +178,9 @@ def train(
         if observed is not None:
             contract, fit_report = observed.fitted(observed.scores(trainee), config.calibrate)
             observed = replace(observed, contract=contract)
-            figures = observed.measured(observed.scores(trainee), num_resamples=1000)
+            scores = observed.scores(trainee)
+            figures = observed.measured(scores, num_resamples=1000)
+            beside = comparison(observed, scores)
     steps = [one for own in learned.targets for one in own.steps if one is not None]
     trained = Trained(
         data=data,
@@ -185,6 +196,7 @@ def train(
         contract=contract,
         development=figures,
         fit=fit_report,
+        comparison=beside,
     )
     weights = trainee.whole(merge=config.lora is not None and config.lora.merge)
 
@@ -193,6 +205,8 @@ def train(
             trainee.write(partial, weights, scorer.tokenizer, contract)
             settings = json.dumps(config.to_json(), indent=2)
             (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
+            card = model_card(scorer.name, trained, config, traces=traces, development=development)
+            (partial / CARD_FILE).write_text(card, encoding="utf-8")
             (partial / LOG_FILE).write_text(log_text(course.log), encoding="utf-8")
         discard(scratch)
 
