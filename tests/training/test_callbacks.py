@@ -8,7 +8,7 @@ import surefoot as sf
 from surefoot.training.config import RewardConfig, TrainConfig
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """What a listener raises."""
 
 
@@ -23,9 +23,9 @@ def test_every_measurement_is_told_and_what_a_listener_raises_ends_the_training(
     def listen(update, figures):
         told[update] = figures
         if len(told) == 2:
-            raise Enough
+            raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         sf.train(traces, tmp_path / "m", config, development=development, on_measure=listen)
     assert list(told) == [2, 4]
     assert not (tmp_path / "m").exists()
