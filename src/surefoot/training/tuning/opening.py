@@ -6,6 +6,7 @@ little of the new ones, so the best trials so far are the first to be done again
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import UsageError
-from surefoot.training.tuning.database import best_first, load_study
+from surefoot.traces.types import canonical_json
+from surefoot.training.tuning.database import DATABASE_FILE, best_first, load_study
 from surefoot.training.tuning.runner import Work
 from surefoot.training.tuning.shelf import Edition, Shelf, StudyFile, data_hash, differences, now
 
@@ -33,7 +35,7 @@ def opened(
     settings = json.loads(json.dumps(settings))
     found = shelf.read()
     if found is None:
-        found = StudyFile(settings=settings, database=database, name=f"surefoot-{uuid.uuid4().hex}")
+        found = StudyFile(settings=settings, database=database, name=_name(settings, database))
     elif other := differences(found.settings, settings):
         raise UsageError(
             f"{shelf.folder} holds a study of other settings ({', '.join(other)}); give those it "
@@ -69,6 +71,13 @@ def opened(
     found = replace(found, current=current)
     shelf.write(found)
     return found
+
+
+def _name(settings: Mapping[str, Any], database: str) -> str:
+    """What the studies of a folder are called, which successive halving draws its brackets by: the
+    same for the same settings in a file, and in a database that others use unlike any other."""
+    name = f"surefoot-{hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:12]}"
+    return name if database == DATABASE_FILE else f"{name}-{uuid.uuid4().hex[:12]}"
 
 
 def _queue(

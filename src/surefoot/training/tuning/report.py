@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefoot.training.tuning.database import best_first
 from surefoot.training.tuning.goal import Direction, Goal
 from surefoot.training.tuning.shelf import StudyFile
 from surefoot.training.tuning.space import Space
 from surefoot.training.tuning.trials import TrialRecord, Trials
+
+if TYPE_CHECKING:
+    from optuna import Study
 
 FEWEST = 10
 """Trials below which nothing is said of what mattered."""
@@ -128,13 +131,13 @@ def report_of(trials: Trials, study: StudyFile, space: Space, goal: Goal) -> Tun
         given=given,
         heldout=_heldout(order, goal),
         given_halves=_mean(given.halves) if given else None,
-        importances=importances(trials),
+        importances=importances(trials.study),
         baselines=goal.baselines,
         is_exhausted=len(own) >= space.size,
     )
 
 
-def importances(trials: Trials) -> dict[str, float] | None:
+def importances(study: Study) -> dict[str, float] | None:
     """How much each setting has to do with being among the best trials: PED-ANOVA (Watanabe et al.
     2023, arXiv:2304.10255) of the best tenth, or of the best five where those are more, against all
     trials. Only their order counts; pruned trials, which the paper does not have, stand behind all
@@ -143,9 +146,9 @@ def importances(trials: Trials) -> dict[str, float] | None:
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.trial import TrialState, create_trial
 
-    seen = trials.study.get_trials(deepcopy=False)
+    seen = study.get_trials(deepcopy=False)
     pruned = [one for one in seen if one.state is TrialState.PRUNED]
-    order = [*best_first(trials.study), *sorted(pruned, key=lambda one: -(one.last_step or 0))]
+    order = [*best_first(study), *sorted(pruned, key=lambda one: -(one.last_step or 0))]
     if len(order) < FEWEST:
         return None
     copy = optuna.create_study(direction="minimize")
@@ -161,8 +164,9 @@ def importances(trials: Trials) -> dict[str, float] | None:
 
 
 def _heldout(order: Sequence[TrialRecord], goal: Goal) -> float | None:
-    """The mean of both ways to choose on one half and measure on the other."""
-    both = [one for one in order if None not in one.halves]
+    """The mean of both ways to choose on one half and measure on the other. Of equally good ones
+    the first is chosen: their order by all questions would tell of the half they are measured on."""
+    both = sorted((one for one in order if None not in one.halves), key=lambda one: one.number)
     if len(both) < 2:
         return None
     chosen = [goal.best([one.halves[half] for one in both]) for half in (0, 1)]

@@ -110,6 +110,7 @@ def tune(
     }
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     shelf = Shelf(Path(out))
+    shelf.read()
     place = address(storage, shelf.folder)
     with database_errors(place):
         with shelf.locked():
@@ -166,7 +167,7 @@ def _put_away(trials: Trials, work: Work, keep: int) -> Tuned:
         order = ranked(tuned.current, tuned.direction)
         if order:
             shelf.publish(order[0].number, order[0].to_json())
-        best = {one.number for one in order[:keep]}
+        best = {one.number for one in order[:keep]} | _best_before(tuned)
         for one in tuned.trials:
             if one.state in ("complete", "pruned", "failed"):
                 shelf.put(f"trials/{one.number:04}/{TRIAL_FILE}", one.to_json())
@@ -174,6 +175,16 @@ def _put_away(trials: Trials, work: Work, keep: int) -> Tuned:
                     shelf.forget_model(one.number)
         shelf.put(REPORT_FILE, tuned.to_json())
         return tuned
+
+
+def _best_before(tuned: Tuned) -> set[int]:
+    """The best trial on each of the older data, should they come back."""
+    found = set()
+    for edition in range(len(tuned.study.editions)):
+        if edition != tuned.study.current:
+            own = [one for one in tuned.trials if one.edition == edition]
+            found |= {one.number for one in ranked(own, tuned.direction)[:1]}
+    return found
 
 
 def _work(

@@ -100,8 +100,8 @@ class Trials:
         self.space = space
         self.goal = goal
         self.seed = seed
-        self.pruner = pruner
         self.studies = [load_study(storage, one.study) for one in editions]
+        self.study.pruner = pruner
 
     @property
     def study(self) -> Study:
@@ -152,8 +152,7 @@ class Trials:
         known = self.study.get_trials(deepcopy=False)[held.trial.number]
         if update not in known.intermediate_values:
             held.trial.report(self.goal.watched(figure), update)
-        copy = self._copy(self.study.get_trials(deepcopy=False))
-        return self.pruner.prune(copy, copy.get_trials(deepcopy=False)[held.trial.number])
+        return held.trial.should_prune()
 
     def drop_older(self) -> None:
         """Give up what was begun on other data and is held by no one."""
@@ -208,7 +207,7 @@ class Trials:
         had = [one.params for one in trials]
         if len(had) < self.space.size:
             for draw in range(_DRAWS):
-                seed = np.random.SeedSequence([self.seed, len(trials), draw])
+                seed = np.random.SeedSequence([self.seed, self.current, len(trials), draw])
                 point = self._asked(trials, int(seed.generate_state(1)[0]))
                 if point not in had:
                     return point
@@ -218,21 +217,14 @@ class Trials:
 
     def _asked(self, trials: Sequence[FrozenTrial], seed: int) -> Params:
         """What TPE (Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization; in Optuna's
-        multivariate form) makes of what is known."""
-        from optuna.samplers import TPESampler
-
-        known = [one for one in trials if one.state.name != "WAITING"]
-        copy = self._copy(known)
-        copy.sampler = TPESampler(seed=seed)
-        return copy.ask(self.space.distributions()).params
-
-    def _copy(self, trials: Sequence[FrozenTrial]) -> Study:
-        """A study in memory, of the same name everywhere, that holds such trials."""
+        multivariate form) makes of what is known, in a copy in memory."""
         import optuna
 
-        copy = optuna.create_study(study_name="tuning", direction=self.goal.direction)
-        copy.add_trials(trials)
-        return copy
+        copy = optuna.create_study(
+            direction=self.goal.direction, sampler=optuna.samplers.TPESampler(seed=seed)
+        )
+        copy.add_trials(one for one in trials if one.state.name != "WAITING")
+        return copy.ask(self.space.distributions()).params
 
     def _record(self, edition: int, one: FrozenTrial) -> TrialRecord:
         states: dict[str, State] = {"FAIL": "failed"}
