@@ -32,12 +32,13 @@ from surefoot.models.profiles import profiles
 from surefoot.policies.chat import ChatEncoder
 from surefoot.policies.checkpoints import read_checkpoint, whole_folder
 from surefoot.traces.types import LabelSource, Trace
-from surefoot.training.callbacks import LOG_FILE, OnUpdate
+from surefoot.training.callbacks import LOG_FILE, OnUpdate, log_text
 from surefoot.training.config import Lora, TrainConfig
 from surefoot.training.loop import Task
 from surefoot.training.machines import by_main
 from surefoot.training.scratches import discard, scratch_of
 from surefoot.training.sharding import gathered
+from surefoot.training.trackers import keep_events
 from surefoot.training.trainee import checkpoint, of_model, with_lora
 from surefoot.training.trainer import fit
 from surefoot.training.verdict_rows import Refusal, VerdictRow, VerdictRows, verdict_rows
@@ -183,8 +184,8 @@ def train_critic(
             tokenizer.save_pretrained(partial)
             settings = json.dumps(config.to_json(), indent=2)
             (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
-            lines = [json.dumps(entry) + "\n" for entry in course.log]
-            (partial / LOG_FILE).write_text("".join(lines), encoding="utf-8")
+            (partial / LOG_FILE).write_text(log_text(course.log), encoding="utf-8")
+            keep_events(scratch, partial)
             critic.save(partial)
         discard(scratch)
 

@@ -38,6 +38,7 @@ from surefoot.training.losses.joint import Joint
 from surefoot.training.machines import by_main
 from surefoot.training.scratches import discard, scratch_of
 from surefoot.training.start import Scorer, start
+from surefoot.training.trackers import keep_events
 from surefoot.training.trainee import Trainee, checkpoint, with_lora
 from surefoot.training.trainer import fit
 from surefoot.training.watch import watch
@@ -208,6 +209,7 @@ def train(
             card = model_card(scorer.name, trained, config, traces=traces, development=development)
             (partial / CARD_FILE).write_text(card, encoding="utf-8")
             (partial / LOG_FILE).write_text(log_text(course.log), encoding="utf-8")
+            keep_events(scratch, partial)
         discard(scratch)
 
     by_main(write)

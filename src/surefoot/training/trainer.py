@@ -36,6 +36,7 @@ from surefoot.training.loop import Loop, Task
 from surefoot.training.machines import by_main, processes
 from surefoot.training.scratches import claim, discard, fingerprint
 from surefoot.training.sharding import is_finite, shard
+from surefoot.training.trackers import check_trackers, place_events
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,14 @@ def fit(
     kept the model.
 
     Raises:
-        UsageError: the package accelerate is missing, or the settings do not fit the processes.
+        UsageError: the package accelerate or that of a tracker is missing, or the settings do not
+            fit the processes.
         ModelError: the loss or the weights are no longer finite, or a checkpoint is damaged.
         StorageError: the folder cannot be written.
     """
     if not is_accelerate_available():
         raise UsageError("training needs the package accelerate: pip install 'surefoot[train]'")
+    check_trackers(config.report_to)
     arguments = _arguments(config, task, scratch)
     last = claim(scratch, fingerprint(model, task.rows, config, task.settings))
     try:
@@ -87,6 +90,7 @@ def fit(
             by_main(lambda: discard(scratch))
         raise
     trainer.remove_callback(PrinterCallback)
+    place_events(trainer.callback_handler.callbacks, scratch)
     for callback in (
         HeadFirst(config.head_first, task.head),
         Log(scratch),
