@@ -7,6 +7,7 @@ installed command does, and die of a real SIGKILL.
 import importlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from dataclasses import dataclass
@@ -20,29 +21,34 @@ class Moment:
     """When a process dies: the `number`-th time that Python is about to do something to a path that
     ends in `path` (an audit event such as `open`, `os.mkdir` or `os.rename`), counted from when it
     first does anything to one that ends in `since`; or with the event `call`, the `number`-th call
-    of `module:Class.function`."""
+    of `module:Class.function`. If it is `full`, no file can grow beyond so many bytes from then on,
+    as on a full disk, and the process lives."""
 
     event: str
     path: str
     number: int = 1
     since: str = ""
+    full: int | None = None
 
 
-def run(arguments, folder, moment=None):
-    """Run `surefoot` with arguments, in a folder; gives its exit code and what it said on stderr,
-    and dies at a moment if there is one."""
-    said = folder / "said.txt"
-    process = _CONTEXT.Process(target=_run, args=([*map(str, arguments)], str(said), moment))
+def run(arguments, moment=None):
+    """Run `surefoot` with arguments; gives its exit code and all that it said, and something
+    happens to it at a moment if there is one."""
+    reader, writer = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_run, args=([*map(str, arguments)], writer, moment))
     process.start()
+    writer.close()
+    said = b""
+    while some := os.read(reader.fileno(), 2**16):
+        said += some
     process.join()
-    return process.exitcode, said.read_text()
+    return process.exitcode, said.decode()
 
 
-def _run(arguments, said, moment):
+def _run(arguments, writer, moment):
     os.environ["OMP_NUM_THREADS"] = "1"
-    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
-        os.dup2(file, stream)
+        os.dup2(writer.fileno(), stream)
     import torch
 
     from surefoot.cli import main
@@ -65,7 +71,7 @@ def _die_at_call(moment):
     def counted(*args, **kwargs):
         calls.append(None)
         if len(calls) == moment.number:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _act(moment)
         return real(*args, **kwargs)
 
     setattr(place, function, counted)
@@ -85,6 +91,12 @@ def _die_at_event(moment):
         if any(path.endswith(moment.path) for path in paths):
             seen.append(None)
             if len(seen) == moment.number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                _act(moment)
 
     sys.addaudithook(hook)
+
+
+def _act(moment):
+    if moment.full is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (moment.full, moment.full))

@@ -81,7 +81,7 @@ def whole(data, tmp_path_factory):
     def of(kind):
         if kind not in found:
             out = tmp_path_factory.mktemp(kind) / "prm"
-            code, said = run([*options(data, kind), "--out", out], out.parent)
+            code, said = run([*options(data, kind), "--out", out])
             assert code == 0, said
             assert [file.name for file in out.parent.iterdir() if file.is_dir()] == ["prm"]
             found[kind] = contents(out)
@@ -109,14 +109,14 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_command_ends_with_the_same_bytes(data, whole, tmp_path, moment):
+def test_a_killed_command_ends_with_the_same_bytes(data, whole, moment):
     expected, out = whole("measuring"), tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
-    code, said = run(command, tmp_path, MOMENTS[moment])
+    code, said = run(command, MOMENTS[moment])
     assert code == -signal.SIGKILL, said
     left = contents(out) if out.exists() else None
     assert left in (None, expected)  # nothing that is half of a model is under its name
-    code, said = run(command, tmp_path)
+    code, said = run(command)
     assert code == 0, said
     assert contents(out) == expected
     assert [file.name for file in tmp_path.iterdir() if file.is_dir()] == ["prm"]
@@ -124,9 +124,9 @@ def test_a_killed_command_ends_with_the_same_bytes(data, whole, tmp_path, moment
 
 def test_killed_at_all_these_moments_one_after_the_other(data, whole, tmp_path):
     command = [*options(data, "measuring"), "--out", tmp_path / "prm"]
-    codes = [run(command, tmp_path, moment)[0] for moment in MOMENTS.values()]
+    codes = [run(command, moment)[0] for moment in MOMENTS.values()]
     assert codes.count(-signal.SIGKILL) >= 10
-    assert run(command, tmp_path)[0] == 0
+    assert run(command)[0] == 0
     assert contents(tmp_path / "prm") == whole("measuring")
 
 
@@ -134,19 +134,19 @@ def test_what_is_dropped_at_random_is_so_again(data, whole, tmp_path):
     expected, out = whole("dropping"), tmp_path / "prm"
     command = [*options(data, "dropping"), "--out", out]
     moment = Moment("call", "surefoot.training.loop:Loop.compute_loss", 4)
-    assert run(command, tmp_path, moment)[0] == -signal.SIGKILL
-    assert run(command, tmp_path)[0] == 0
+    assert run(command, moment)[0] == -signal.SIGKILL
+    assert run(command)[0] == 0
     assert contents(out) == expected
     steady = [*command, "--set", "lora.dropout=0"]
-    assert run(steady, tmp_path)[0] == 0
+    assert run(steady)[0] == 0
     assert contents(out)["adapter_model.safetensors"] != expected["adapter_model.safetensors"]
 
 
 def test_a_finished_command_run_again(data, whole, tmp_path):
     out = tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
-    assert run(command, tmp_path)[0] == 0
-    code, said = run(command, tmp_path)
+    assert run(command)[0] == 0
+    code, said = run(command)
     assert code == 0, said
     assert f"{out} holds a model already; it is replaced once this training is done" in said
     assert contents(out) == whole("measuring")
@@ -155,7 +155,7 @@ def test_a_finished_command_run_again(data, whole, tmp_path):
 def test_a_command_without_its_checkpoints_begins_again(data, whole, tmp_path):
     out = tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
-    run(command, tmp_path, MOMENTS["while figures are measured"])
+    run(command, MOMENTS["while figures are measured"])
     shutil.rmtree(tmp_path / ".prm.training")
-    assert run(command, tmp_path)[0] == 0
+    assert run(command)[0] == 0
     assert contents(out) == whole("measuring")

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from tokenizers import normalizers
 from transformers import AutoConfig, AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
-from surefoot.errors import ModelError, UsageError
+from surefoot.errors import ModelError, StorageError, UsageError
 from surefoot.traces.records import storage_errors
 
 _BAD_FILES = (
@@ -200,6 +200,12 @@ def whole_folder(folder: str | Path, *, last: str) -> Iterator[Path]:
         try:
             yield partial
             _take_place(partial, final, last)
+        except Exception as error:
+            # safetensors and tokenizers have words of their own for a full disk, the latter only
+            # the plainest class of all.
+            if type(error) in (Exception, SafetensorError):
+                raise StorageError(f"{folder}: cannot write it: {error}") from None
+            raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
