@@ -109,7 +109,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_command_ends_with_the_same_bytes(data, whole, moment):
+def test_a_killed_command_ends_with_the_same_bytes(data, whole, tmp_path, moment):
     expected, out = whole("measuring"), tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
     code, said = run(command, MOMENTS[moment])
