@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.errors import ContractError
-from surefoot.models.critic import Critic, Reading, Stage
+from surefoot.errors import ContractError, StorageError
+from surefoot.models.critic import CRITIC_FILE, Critic, Reading, Stage
 from surefoot.models.profiles import profiles
 from surefoot.models.prompts import Prompts
 from surefoot.policies.writer import Message
@@ -28,6 +28,24 @@ def critic(**values):
 def test_every_published_critic_is_one(name):
     found = Critic.from_json(profiles()[name].critic)
     assert Critic.from_json(json.loads(json.dumps(asdict(found)))) == found
+
+
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_a_critic_beside_a_model_is_read_as_it_was_written(name, tmp_path):
+    found = Critic.from_json(profiles()[name].critic)
+    found.save(tmp_path)
+    assert Critic.load(tmp_path) == found
+    assert Critic.from_json(found.to_json()) == found
+
+
+def test_a_critic_that_cannot_be_read_or_written_is_named(tmp_path):
+    with pytest.raises(ContractError, match=CRITIC_FILE):
+        Critic.load(tmp_path)
+    (tmp_path / CRITIC_FILE).write_text("[1]")
+    with pytest.raises(ContractError, match=f"{CRITIC_FILE}.*must be an object"):
+        Critic.load(tmp_path)
+    with pytest.raises(StorageError):
+        critic().save(tmp_path / "nowhere")
 
 
 def test_there_are_these_published_critics():

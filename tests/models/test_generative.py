@@ -14,6 +14,7 @@ from surefoot.errors import ModelError, UnscorableError
 from surefoot.models.critic import Critic, Reading
 from surefoot.models.generative import GenerativeModel, Tally
 from surefoot.models.profiles import profiles
+from surefoot.models.verdicts import VERDICTS, Verdict
 from surefoot.policies.base import Usage
 from surefoot.policies.local_writer import LocalWriter
 from surefoot.policies.server_writer import ServerWriter
@@ -654,3 +655,15 @@ def test_it_is_named_after_its_writer_or_as_told(local):
     assert GenerativeModel(local, JUDGE).name == "local"
     model = GenerativeModel(local, short(JUDGE), name="judge")
     assert model.score(TRACE).model == "judge"
+
+
+def test_labels_and_all_that_was_written_go_into_a_trace():
+    judge = judge_of('Hm. {"first_error": 2}', "I cannot tell.", '{"first_error": null}')
+    given = replace(TRACE, labels=(StepLabels((1, -1)),), meta={"logprob": -1.0})
+    found = judge.annotate(given)
+    assert found.labels == (*given.labels, judge.label(TRACE))
+    assert found.labels[1].counts == ((2, 2), (1, 2))
+    assert found.meta["logprob"] == -1.0
+    again = [Verdict.from_json(one) for one in found.meta[VERDICTS]]
+    assert again == list(judge.explain(TRACE))
+    assert replace(found, labels=given.labels, meta=given.meta) == given

@@ -1,13 +1,14 @@
 """Reading verdicts strictly: what is asked for, or nothing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.models.critic import Critic, Reading, Stage
-from surefoot.models.verdicts import Answer, Stretch, place_of_choice, votes
+from surefoot.models.verdicts import Answer, Stretch, Verdict, place_of_choice, votes
 
 FIRST = Critic(ask="{problem}{solution}", unit="trace", reading=Reading(kind="first-error"))
 EACH = Critic(ask="{problem}{solution}", unit="trace", reading=Reading(kind="each-step"))
@@ -179,3 +180,13 @@ def test_where_a_choice_is_made(reading, expected):
 
 def test_without_an_answer_the_choice_is_made_at_once():
     assert place_of_choice(Reading(**YES), Answer()) == ("", False)
+
+
+@given(
+    step=st.none() | st.integers(0, 9),
+    text=st.text(),
+    good=st.dictionaries(st.integers(0, 9), st.floats(0, 1)),
+)
+def test_a_verdict_survives_json(step, text, good):
+    one = Verdict(step, 3, text, good, {0: float("inf")})
+    assert Verdict.from_json(json.loads(json.dumps(one.to_json()))) == replace(one, log_odds={})

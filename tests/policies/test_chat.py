@@ -131,6 +131,44 @@ def test_first_spaces_and_greedy_tokens_are_as_the_tokenizer_has_them(strips, sc
     assert tokenizer.convert_tokens_to_ids("<turn>") in encoder.encode(request)
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    prefill=st.sampled_from(["", "So: ", "<think>\n", "ab"]),
+    answer=st.text(st.sampled_from("ab \n1é<>|")) | st.just("a</think>b"),
+)
+def test_an_answer_is_written_behind_its_request_and_never_merges_with_it(
+    chat_tokenizer, prefill, answer
+):
+    chat = ChatEncoder(chat_tokenizer)
+    request = user("Is it?", prefill=prefill)
+    ids = chat.encode(request)
+    own = chat.encode_answer(request, answer)
+    assert own == chat_tokenizer(answer, add_special_tokens=False)["input_ids"]
+    whole_text = chat_tokenizer.decode(ids + own)
+    assert whole_text == chat_tokenizer.decode(ids) + answer
+
+
+def test_names_that_a_user_quoted_stay_text_in_the_answer_too(chat_tokenizer):
+    chat = ChatEncoder(chat_tokenizer)
+    think = chat_tokenizer.convert_tokens_to_ids("</think>")
+    assert think in chat.encode_answer(user("Is it?"), "so</think>yes")
+    assert think not in chat.encode_answer(user("Is </think> it?"), "so</think>yes")
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+def test_only_the_beginning_of_a_row_is_given_a_first_space(scheme):
+    backend = Tokenizer(models.BPE({"▁": 0, "a": 1, "<end>": 2}, []))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    backend.decoder = decoders.Metaspace(prepend_scheme=scheme)
+    backend.add_special_tokens(["<end>"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<end>", chat_template="{{ messages[0].content }}"
+    )
+    chat = ChatEncoder(tokenizer)
+    assert chat.encode(user("a")) == ([1] if scheme == "never" else [0, 1])
+    assert chat.encode_answer(user("a"), "a") == ([0, 1] if scheme == "always" else [1])
+
+
 def test_first_tokens_of_choices(chat_tokenizer):
     encoder = ChatEncoder(chat_tokenizer)
     expected = [chat_tokenizer(one)["input_ids"][0] for one in ("Yes", " No")]
