@@ -119,9 +119,9 @@ def plan_of(
     found = {
         **{name.replace("__", "."): value for name, value in named.items()},
         **_changes(learning, loop, size),
-        **_settings(setting),
     }
     given = {name: value for name, value in found.items() if value is not None}
+    given |= _settings(setting)
     if file is not None:
         return RewardConfig.load(file).changed(given)
     if given.get("base") is None:

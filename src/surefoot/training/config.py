@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from surefoot.errors import StorageError, UsageError
 from surefoot.scores.development import METRICS
 from surefoot.scores.fitting import Calibrate
+from surefoot.training.kinds import check_kinds
 from surefoot.training.losses import LOSSES
 from surefoot.training.losses.cross_entropy import CrossEntropy
 from surefoot.training.losses.joint import Joint
@@ -300,7 +301,7 @@ def _loss(given: Any) -> Loss:
     if not isinstance(options, Mapping) or options.get("name") not in LOSSES:
         raise UsageError(f"loss is {given!r}; name one of {', '.join(LOSSES)}")
     rest = {name: value for name, value in options.items() if name != "name"}
-    if isinstance(rest.get("steps"), (str, Mapping)):
+    if "steps" in rest:
         rest["steps"] = _loss(rest["steps"])
     made: Loss = _made(LOSSES[options["name"]], rest, "loss.")
     return made
@@ -309,15 +310,11 @@ def _loss(given: Any) -> Loss:
 def _made(kind: Any, values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
         raise UsageError(f"{where.rstrip('.')} is {values!r}; it must be an object")
-    names = {f.name for f in fields(kind)}
-    if unknown := sorted(where + name for name in values.keys() - names):
+    names = [f.name for f in fields(kind)]
+    if unknown := sorted(where + name for name in values.keys() - {*names}):
         raise UsageError(f"unknown settings: {', '.join(unknown)}; there are {', '.join(names)}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UsageError(
-            f"{where.rstrip('.') or 'a setting'} is of a wrong kind: {error}"
-        ) from None
+    check_kinds(kind, values, where)
+    return kind(**values)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
