@@ -2,11 +2,15 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from surefoot.traces.rows import trace_to_row
+from surefoot.traces.types import StepLabels, Trace
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +47,29 @@ def write_rows(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def tune_command(write_rows):
+    """`surefoot tune` on a world whose right steps say yes, with trials of a second: add an
+    --out."""
+
+    def rows(number, first, seed):
+        rng = random.Random(seed)
+        for i in range(first, first + number):
+            labels = tuple(rng.choice((1, 1, -1)) for _ in range(2))
+            steps = ["yes." if label > 0 else "no." for label in labels]
+            labelled = [StepLabels(labels, "checker")]
+            yield trace_to_row(
+                Trace(f"Is {i} odd?", steps, outcome=min(labels) > 0, labels=labelled)
+            )
+
+    return [
+        "tune",
+        write_rows("train.jsonl", *rows(120, 0, 1)),
+        *("--dev", write_rows("dev.jsonl", *rows(40, 500, 2))),
+        *("--hidden-size", 16, "--layers", 1, "--vocab-size", 280, "--max-tokens", 64),
+        *("--set", "shape.num_heads=2", "--updates", 6, "--batch-size", 16, "--eval-every", 2),
+        *("--metric", "step_auroc", "--lr", 1e-4, "--set", "loop.other_lr=1e-4"),
+        *("--over", "loop.lr=log:1e-5:0.1", "--over", "loop.other_lr=log:1e-5:0.1"),
+    ]
