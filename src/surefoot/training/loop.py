@@ -148,8 +148,6 @@ class Loop(Trainer):  # type: ignore[misc]
 
     def check_metric(self) -> None:
         """Refuse a metric that the development rows do not define, before any time is spent."""
-        if self.task.measure is None:
-            raise UsageError("eval_every measures on development traces; give some")
         if self._measured(self.model).get(self.config.metric) is None:
             raise UsageError(
                 f"the development traces do not define {self.config.metric}: figures of steps need "

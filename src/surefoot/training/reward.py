@@ -40,7 +40,7 @@ from surefoot.training.scratches import discard, scratch_of
 from surefoot.training.start import Scorer, start
 from surefoot.training.trackers import keep_events
 from surefoot.training.trainee import Trainee, checkpoint, with_lora
-from surefoot.training.trainer import fit
+from surefoot.training.trainer import check, fit
 from surefoot.training.watch import watch
 
 CONFIG_FILE = "training.json"
@@ -132,6 +132,8 @@ def train(
     """
     config = config or RewardConfig()
     final = Path(out)
+    check(config.loop, measures=bool(development))
+    _keep_apart(final, config.base)
     scratch = scratch_of(final)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -214,6 +216,17 @@ def train(
 
     by_main(write)
     return trained
+
+
+def _keep_apart(out: Path, base: str | None) -> None:
+    """Refuse to write into the folder of the base."""
+    if base is not None and Path(base).is_dir():
+        folder, final = Path(base).resolve(), out.resolve()
+        if folder == final or folder in final.parents:
+            where = "is" if folder == final else "lies in"
+            raise UsageError(
+                f"{out} {where} the folder of the base, {base}; name another, so that both are kept"
+            )
 
 
 def _trainee(scorer: Scorer, config: RewardConfig) -> Trainee | LogRatioTrainee:

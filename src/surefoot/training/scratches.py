@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -28,11 +29,16 @@ def scratch_of(out: Path) -> Path:
     """The folder beside `out` that keeps checkpoints while its model is trained.
 
     Raises:
-        StorageError: `out` cannot be a folder.
+        StorageError: `out` cannot be a folder, or nothing can be written there.
     """
     final = out.resolve()
     if not final.name or (final.exists() and not final.is_dir()):
         raise StorageError(f"{out} cannot hold a model: name a new folder")
+    with storage_errors(str(out), "write"):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (final.parent, final) if final.exists() else (final.parent,):
+            with TemporaryFile(dir=folder):
+                pass
     return final.with_name(f".{final.name}.training")
 
 

@@ -141,7 +141,7 @@ def _on_base(folder: Path, config: RewardConfig, name: str) -> DiscriminativeMod
         model = _read(folder, AutoModelForTokenClassification, _head_settings(classes))
     tokenizer = tokenizer_for(folder, model)
     loose = None
-    if head != "tokens" and layers != ("score",):
+    if head != "tokens" and (layers != ("score",) or not hasattr(model, "score")):
         model = model.base_model
         loose = _fresh_head(model.config.hidden_size, layers, classes)
     agreed = contract or _contract(config, tokenizer, model)

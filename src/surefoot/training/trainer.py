@@ -52,6 +52,35 @@ class Course:
         return float([entry["loss"] for entry in self.log if "loss" in entry][-1])
 
 
+def check(config: TrainConfig, *, measures: bool) -> None:
+    """Refuse what cannot work here, before anything is read; `fit` does so too.
+
+    Args:
+        config: All settings of the loop.
+        measures: Whether there are development rows.
+
+    Raises:
+        UsageError: the package accelerate or that of a tracker is missing, the settings do not fit
+            the processes, or there is nothing to measure on.
+    """
+    if not is_accelerate_available():
+        raise UsageError("training needs the package accelerate: pip install 'surefoot[train]'")
+    check_trackers(config.report_to)
+    number = processes().num_processes
+    if config.fsdp and not torch.distributed.is_initialized():
+        raise UsageError(
+            "fsdp spreads a model over processes, and this is the only one; start them with "
+            "torchrun (torchrun --nproc-per-node 2 -m surefoot train ...), or leave fsdp out"
+        )
+    if config.batch_size % (number * config.passes):
+        raise UsageError(
+            f"batch_size is {config.batch_size}; it must be a multiple of {config.passes} passes "
+            f"in each of {number} processes"
+        )
+    if config.eval_every is not None and not measures:
+        raise UsageError("eval_every measures on development traces; give some")
+
+
 def fit(
     model: nn.Module,
     task: Task,
@@ -69,14 +98,11 @@ def fit(
     kept the model.
 
     Raises:
-        UsageError: the package accelerate or that of a tracker is missing, or the settings do not
-            fit the processes.
+        UsageError: as `check`, or the development rows do not define the metric.
         ModelError: the loss or the weights are no longer finite, or a checkpoint is damaged.
         StorageError: the folder cannot be written.
     """
-    if not is_accelerate_available():
-        raise UsageError("training needs the package accelerate: pip install 'surefoot[train]'")
-    check_trackers(config.report_to)
+    check(config, measures=task.measure is not None)
     arguments = _arguments(config, task, scratch)
     last = claim(scratch, fingerprint(model, task.rows, config, task.settings))
     try:
@@ -111,18 +137,7 @@ def fit(
 
 
 def _arguments(config: TrainConfig, task: Task, scratch: Path) -> TrainingArguments:
-    number = processes().num_processes
-    if config.fsdp and not torch.distributed.is_initialized():
-        raise UsageError(
-            "fsdp spreads a model over processes, and this is the only one; start them with "
-            "torchrun (torchrun --nproc-per-node 2 -m surefoot train ...), or leave fsdp out"
-        )
-    share, rest = divmod(config.batch_size, number * config.passes)
-    if rest or not share:
-        raise UsageError(
-            f"batch_size is {config.batch_size}; it must be a multiple of {config.passes} passes "
-            f"in each of {number} processes"
-        )
+    share = config.batch_size // (processes().num_processes * config.passes)
     measures = task.measure is not None and config.eval_every is not None
     every = config.eval_every if measures and config.eval_every else config.save_every
     return TrainingArguments(
