@@ -18,6 +18,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
             ["(0.95, 0.05) 1 0.05", "('3*4 = 12.', '12+5 = 17.', 'The answer is 17.')"],
         ),
         ("training.md", ["60 True\n2\n"]),
+        ("tuning.md", ["True {'loop.lr': 0."]),
     ],
 )
 def test_the_programs_of_a_page_run(page, printed, tmp_path):
