@@ -191,6 +191,21 @@ def test_the_scorer_stays_what_it_was(scorer, tmp_path):
         export_plain(own, tmp_path / "file")
 
 
+def test_what_a_family_multiplies_its_logits_by_goes_into_the_weights(scorer, tmp_path):
+    own = scorer()
+    layer = own.head.layers[0][0], torch.tensor([0.3, -0.2])
+    scaled = DiscriminativeModel(
+        own.model.base_model,
+        own.tokenizer,
+        own.contract,
+        name="scaled",
+        head=Head((layer,), factor=0.25),
+    )
+    export_plain(scaled, tmp_path / "plain")
+    shares = logits(tmp_path / "plain", row_of(own)).softmax(-1)[:, 1]
+    assert shares.tolist() == pytest.approx(scaled.score(TRACE).values, abs=1e-5)
+
+
 def test_two_tokens_of_a_language_model_become_a_classifier(small_model, small_tokenizer, tmp_path):
     contract = Contract.for_layout(
         small_tokenizer, reading=Reading(head="tokens", tokens=("-", "+")), max_tokens=256

@@ -144,6 +144,15 @@ def test_a_choice_that_is_not_come_to_is_refused(chat_tokenizer):
     assert found.refused == {"unreadable": 1}
 
 
+def test_a_word_that_stands_where_the_model_would_be_asked_outright_is_no_verdict(chat_tokenizer):
+    reading = Reading(good="Yes", bad="No", behind="so ", otherwise="ab")
+    critic = Critic(ask="{problem}\n{solution}", reading=reading)
+    for text, refused in (("cdYes", {"unreadable": 1}), ("so Yes", {})):
+        one = Verdict(0, 0, text, {0: 1.0}).to_json()
+        found = rows_of([replace(TRACE, meta={VERDICTS: [one]})], critic, chat_tokenizer)
+        assert found.refused == refused
+
+
 def test_verdicts_of_another_unit_and_turns_without_those_before_are_refused(chat_tokenizer):
     found = rows_of([written(TRACE, "yes", step=0)], EACH, chat_tokenizer)
     assert found.refused == {"other step": 1}
@@ -153,7 +162,7 @@ def test_verdicts_of_another_unit_and_turns_without_those_before_are_refused(cha
 
 
 def test_too_long_rows_are_left_out_whole(chat_tokenizer):
-    trace = written(TRACE, "yes no", "yes no" + " yes" * 0)
+    trace = written(TRACE, "yes no", "yes no")
     (row, _) = rows_of([trace], EACH, chat_tokenizer).rows
     found = rows_of([trace], EACH, chat_tokenizer, max_tokens=len(row.ids) - 1)
     assert (found.rows, found.refused, found.num_traces) == ((), {"too long": 2}, 0)
