@@ -114,6 +114,13 @@ def test_every_trial_has_its_row_the_best_first(report):
     assert '<tr class="prm"><th scope="row">5' in page
 
 
+def test_what_is_chosen_after_training_has_its_column(report):
+    report["settings"]["space"] |= {"aggregate": ["min", "last"]}
+    report["trials"][4]["aggregate"] = None
+    page = render_tuning(report)
+    assert [cells(page, number)[-1] for number in (5, 4)] == ["min", "–"]
+
+
 def test_what_is_said_of_the_best(report):
     assert headline(report) == "step_auroc 0.700 with trial 5 of 5 trials"
     page = render_tuning(report)

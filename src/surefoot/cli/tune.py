@@ -282,13 +282,14 @@ def _print_trials(tuned: Tuned) -> None:
 
     rows = ranked(tuned.current, tuned.direction)
     table = Table(title=tuned.goal, title_justify="left", box=None, pad_edge=False)
-    names = [*rows[0].settings] if rows else []
+    names = [*tuned.study.settings["space"]]
     for heading in ("trial", "value", "95 % interval", *names):
         table.add_column(Text(heading), justify="right")
     for one in rows[:_MOST_SHOWN]:
         ends = "" if one.low is None else f"[{one.low:.3f}, {one.high:.3f}]"
         cells = [str(one.number) + (" as given" if one.given else ""), f"{one.value:.3f}", ends]
-        cells += [said(one.settings[name]) for name in names]
+        after = {"aggregate": one.aggregate, "threshold": one.threshold}
+        cells += [said({**after, **one.settings}[name]) for name in names]
         table.add_row(*(Text(visible(cell)) for cell in cells))
     Console(highlight=False).print(table)
     if len(rows) > _MOST_SHOWN:
@@ -308,6 +309,8 @@ def _print_summary(tuned: Tuned) -> None:
         note(f"{count(older, 'trial')} on older data, whose values cannot be compared")
     if tuned.is_exhausted:
         note("every point of the space was tried")
+    if tuned.given is None:
+        note("the settings as given lie outside the space, or did not come to their end")
     if tuned.baselines:
         plain = ", ".join(f"{name} {value:.3f}" for name, value in tuned.baselines.items())
         note(f"without any of these models: {plain}")

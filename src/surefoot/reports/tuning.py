@@ -57,7 +57,7 @@ def render_tuning(report: Report) -> str:
     from markupsafe import Markup
 
     rows, order = at_hand(report), ranked(report)
-    names = list(dict.fromkeys(name for one in rows for name in one["settings"]))
+    names = list(report["settings"]["space"])
     older = [one for one in report["trials"] if one not in rows]
     return template("tuning.html.j2").render(
         report=report,
@@ -71,7 +71,7 @@ def render_tuning(report: Report) -> str:
         names=names,
         lines=lines(rows, order, names),
         older=lines(older, [], names),
-        best=[(name, said(value)) for name, value in order[0]["settings"].items()] if order else [],
+        best=[(name, _said(order[0], name)) for name in names] if order else [],
         settings=flat(report["settings"]["config"]),
         baselines=[(name, f"{value:.3f}") for name, value in report["baselines"].items()],
         space=[(name, bounds_of(bounds)) for name, bounds in report["settings"]["space"].items()],
@@ -136,10 +136,7 @@ def lines(rows: Sequence[Row], order: Sequence[Row], names: Sequence[str]) -> li
                 value=f"{one['value']:.3f}" if has else "–",
                 interval=_ends(one),
                 mark=_mark(one),
-                settings=tuple(
-                    said(one["settings"][name]) if name in one["settings"] else "–"
-                    for name in names
-                ),
+                settings=tuple(_said(one, name) for name in names),
                 state=STATES[one["state"]] + _more(one),
                 seconds=f"{one['seconds']:.0f}",
             )
@@ -155,6 +152,12 @@ def bounds_of(given: Mapping[str, Any] | Sequence[Any]) -> str:
     if given.get("step"):
         text += f" in steps of {said(given['step'])}"
     return text + (", logarithmic" if given.get("log") else "")
+
+
+def _said(one: Row, name: str) -> str:
+    """What a trial had of a setting, or what was chosen for it after its training."""
+    held = {"aggregate": one["aggregate"], "threshold": one["threshold"], **one["settings"]}
+    return "–" if held[name] is None and name not in one["settings"] else said(held[name])
 
 
 def _mark(one: Row) -> str:

@@ -115,9 +115,10 @@ def parallel(report: Report, *, prefix: str) -> str:
     num_good = max(1, math.ceil(_GOOD * len(rows)))
     with canvas(width=max(6.4, 1.5 * (len(space) + 1))) as (picture, axes):
         values = [one["value"] for one in rows]
-        ends = (min(values), max(values)) if len({*values}) > 1 else (values[0] - 1, values[0] + 1)
+        low, high = min(values), max(values)
+        apart = 0.0 if high > low else 0.05
         scales: list[Mapping[str, Any] | Sequence[Any]] = [*space.values()]
-        scales.append({"low": ends[0], "high": ends[1]})
+        scales.append({"low": low - apart, "high": high + apart})
         for place, one in reversed([*enumerate(rows)]):
             own = [*(one["settings"][name] for name in space), one["value"]]
             heights = [_height(value, scale) for value, scale in zip(own, scales, strict=True)]

@@ -165,7 +165,7 @@ def importances(study: Study) -> dict[str, float] | None:
 
 def _heldout(order: Sequence[TrialRecord], goal: Goal) -> float | None:
     """The mean of both ways to choose on one half and measure on the other. Of equally good ones
-    the first is chosen: their order by all questions would tell of the half they are measured on."""
+    the first is chosen: the one that is best on all questions would know of the other half."""
     both = sorted((one for one in order if None not in one.halves), key=lambda one: one.number)
     if len(both) < 2:
         return None
