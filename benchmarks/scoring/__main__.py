@@ -29,6 +29,7 @@ from typing import Any
 import torch
 import ways
 import workload
+from clock import clocked, peak_flops, timed
 from transformers.utils import logging
 
 from surefoot import Trace
@@ -38,31 +39,6 @@ from surefoot.models.precision import linear_in_bfloat16
 from surefoot.models.render import Rendered
 
 Report = dict[str, Any]
-
-
-def timed(methods: Mapping[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, float], Report]:
-    """Median processor seconds of each method, taking turns, and what each gave."""
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    results = {}
-    for _ in range(rounds):
-        for name, method in methods.items():
-            started = time.process_time()
-            results[name] = method()
-            seconds[name].append(time.process_time() - started)
-    return {name: statistics.median(some) for name, some in seconds.items()}, results
-
-
-def peak_flops(dtype: torch.dtype = torch.float32) -> float:
-    """Floating-point operations a second of this core's best matrix product."""
-    best = 0.0
-    for rows, width, out in ((512, 512, 1024), (1024, 1024, 1024), (768, 512, 2816)):
-        a, b = torch.randn(rows, width).to(dtype), torch.randn(width, out).to(dtype)
-        for _ in range(10):
-            started = time.process_time()
-            for _ in range(10):
-                a @ b
-            best = max(best, 20 * rows * width * out / (time.process_time() - started))
-    return best
 
 
 def compared(
@@ -105,9 +81,7 @@ def tags(rounds: int) -> Report:
 def _each_prefix(scorer: DiscriminativeModel, rows: Sequence[Rendered], seconds: float) -> Report:
     """One pass per prefix, timed on two candidates and scaled by the tokens of all prefixes."""
     some = sorted(rows, key=lambda row: len(row.ids))[len(rows) // 2 :][:2]
-    started = time.process_time()
-    scores = ways.each_prefix(scorer, some)
-    spent = time.process_time() - started
+    spent, scores = clocked(lambda: ways.each_prefix(scorer, some))
     mine = ways.worst(scores, scorer_values(scorer, some))
     scale = _prefix_tokens(rows) / _prefix_tokens(some)
     return {"each_prefix": {"times_ours": spent * scale / seconds, "worst_difference": mine}}

@@ -88,14 +88,16 @@ def tag_scorer(shape: str, template: Template) -> DiscriminativeModel:
     contract = Contract(
         template=template, reading=Reading(head="tokens", tokens=("-", "+")), max_tokens=8192
     )
-    return DiscriminativeModel(_model(Qwen2ForCausalLM, shape), tokenizer(), contract, name="ours")
+    return DiscriminativeModel(
+        random_model(Qwen2ForCausalLM, shape), tokenizer(), contract, name="ours"
+    )
 
 
 def class_scorer(shape: str) -> DiscriminativeModel:
     """A body with the head of Qwen2.5-Math-PRM: a square layer, ReLU and two classes."""
     reading = Reading(layers=("score.0", "score.2"))
     contract = Contract(template=CLASSES, reading=reading, max_tokens=8192)
-    body = _model(Qwen2Model, shape)
+    body = random_model(Qwen2Model, shape)
     width = body.config.hidden_size
     draw = torch.Generator().manual_seed(1)
     layers = tuple(
@@ -105,7 +107,8 @@ def class_scorer(shape: str) -> DiscriminativeModel:
     return DiscriminativeModel(body, tokenizer(), contract, name="ours", head=Head(layers))
 
 
-def _model(kind: Any, shape: str) -> Any:
+def random_model(kind: Any, shape: str) -> Any:
+    """A model of a class of transformers in one of the shapes."""
     config = Qwen2Config(
         **SHAPES[shape],
         vocab_size=VOCABULARY,
