@@ -66,7 +66,6 @@ print(json.dumps([one.values for one in sf.load(sys.argv[1]).score(traces)]))
 """
 
 
-
 def elsewhere(folder, traces):
     """The scores of a saved model in a new process."""
     done = subprocess.run(
