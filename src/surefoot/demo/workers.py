@@ -166,6 +166,7 @@ def train_reward(
             ),
             aggregate="last" if outcome else "product",
             max_tokens=LAYOUT_POSITIONS,
+            one_class=True,  # of the few chains of a small run
         ),
         on_update=lambda done, total, _: report(f"training {folder.name}", done, total),
     )
