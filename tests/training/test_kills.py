@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from killed_commands import Moment, run
+from forked import Moment, surefoot
 from surefoot.traces.store import write_traces
 from surefoot.training.scratch import fresh_tokenizer
 
@@ -81,7 +81,7 @@ def whole(data, tmp_path_factory):
     def of(kind):
         if kind not in found:
             out = tmp_path_factory.mktemp(kind) / "prm"
-            code, said = run([*options(data, kind), "--out", out])
+            code, said = surefoot([*options(data, kind), "--out", out])
             assert code == 0, said
             assert [file.name for file in out.parent.iterdir() if file.is_dir()] == ["prm"]
             found[kind] = contents(out)
@@ -93,7 +93,7 @@ def whole(data, tmp_path_factory):
 MOMENTS = {
     "before the first update": Moment("open", ".prm.training/run.sha256"),
     "between updates": Moment("call", "surefoot.training.loop:Loop.compute_loss", 5),
-    "while figures are measured": Moment("call", "surefoot.training.watch:Watch.measured", 4),
+    "while figures are measured": Moment("call", "surefoot.training.watch:Watch.measured", 2),
     "between the weights and the state of a checkpoint": Moment(
         "open", "checkpoint-6/trainer_state.json"
     ),
@@ -106,27 +106,31 @@ MOMENTS = {
     "before the checkpoints are taken away": Moment("os.remove", "run.sha256"),
     "while they are taken away": Moment("os.remove", "optimizer.pt", 2, since=".prm.partial"),
 }
+"""Each is reached by a training that was killed at those before it."""
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_command_ends_with_the_same_bytes(data, whole, tmp_path, moment):
+def test_a_command_killed_at_any_moment_ends_with_the_same_bytes(data, whole, tmp_path):
     expected, out = whole("measuring"), tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
-    code, said = run(command, MOMENTS[moment])
-    assert code == -signal.SIGKILL, said
-    left = contents(out) if out.exists() else None
-    assert left in (None, expected)  # nothing that is half of a model is under its name
-    code, said = run(command)
+    for name, moment in MOMENTS.items():
+        code, said = surefoot(command, moment)
+        assert code == -signal.SIGKILL, (name, said)
+        left = contents(out) if out.exists() else None
+        assert left in (None, expected), name  # nothing that is half of a model is under its name
+    code, said = surefoot(command)
     assert code == 0, said
     assert contents(out) == expected
-    assert [file.name for file in tmp_path.iterdir() if file.is_dir()] == ["prm"]
+    assert [file.name for file in tmp_path.iterdir()] == ["prm"]
 
 
-def test_killed_at_all_these_moments_one_after_the_other(data, whole, tmp_path):
+@pytest.mark.parametrize("moment", [3, 6, 7])
+def test_killed_once(data, whole, tmp_path, moment):
     command = [*options(data, "measuring"), "--out", tmp_path / "prm"]
-    codes = [run(command, moment)[0] for moment in MOMENTS.values()]
-    assert codes.count(-signal.SIGKILL) >= 10
-    assert run(command)[0] == 0
+    code, said = surefoot(command, list(MOMENTS.values())[moment])
+    assert code == -signal.SIGKILL, said
+    code, said = surefoot(command)
+    assert code == 0, said
+    assert "update 2 of" not in said  # it goes on from a checkpoint
     assert contents(tmp_path / "prm") == whole("measuring")
 
 
@@ -134,19 +138,19 @@ def test_what_is_dropped_at_random_is_so_again(data, whole, tmp_path):
     expected, out = whole("dropping"), tmp_path / "prm"
     command = [*options(data, "dropping"), "--out", out]
     moment = Moment("call", "surefoot.training.loop:Loop.compute_loss", 4)
-    assert run(command, moment)[0] == -signal.SIGKILL
-    assert run(command)[0] == 0
+    assert surefoot(command, moment)[0] == -signal.SIGKILL
+    assert surefoot(command)[0] == 0
     assert contents(out) == expected
     steady = [*command, "--set", "lora.dropout=0"]
-    assert run(steady)[0] == 0
+    assert surefoot(steady)[0] == 0
     assert contents(out)["adapter_model.safetensors"] != expected["adapter_model.safetensors"]
 
 
 def test_a_finished_command_run_again(data, whole, tmp_path):
     out = tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
-    assert run(command)[0] == 0
-    code, said = run(command)
+    assert surefoot(command)[0] == 0
+    code, said = surefoot(command)
     assert code == 0, said
     assert f"{out} holds a model already; it is replaced once this training is done" in said
     assert contents(out) == whole("measuring")
@@ -155,7 +159,56 @@ def test_a_finished_command_run_again(data, whole, tmp_path):
 def test_a_command_without_its_checkpoints_begins_again(data, whole, tmp_path):
     out = tmp_path / "prm"
     command = [*options(data, "measuring"), "--out", out]
-    run(command, MOMENTS["while figures are measured"])
+    surefoot(command, MOMENTS["while figures are measured"])
     shutil.rmtree(tmp_path / ".prm.training")
-    assert run(command)[0] == 0
+    assert surefoot(command)[0] == 0
     assert contents(out) == whole("measuring")
+
+
+FULL = {
+    "the weights of a checkpoint": Moment("os.mkdir", "checkpoint-4", full=5000),
+    "the optimizer of a checkpoint": Moment(
+        "call", "surefoot.training.loop:Loop._save_optimizer_and_scheduler", full=9000
+    ),
+    "the state of a checkpoint": Moment("open", "checkpoint-4/trainer_state.json", full=100),
+    "the mark of a checkpoint": Moment("open", "checkpoint-4/whole.json.partial", full=10),
+    "the log": Moment("open", "metrics.jsonl", 4, full=20),
+    "the weights of the model": Moment("os.mkdir", ".prm.partial", full=5000),
+    "its tokenizer": Moment(
+        "call", "transformers:PreTrainedTokenizerFast.save_pretrained", full=1000
+    ),
+    "its contract": Moment("open", ".prm.partial/contract.json", full=20),
+}
+"""Where there is no room left; each is reached by a training that met those before it."""
+
+
+def test_a_full_disk(data, whole, tmp_path):
+    out = tmp_path / "prm"
+    command = [*options(data, "measuring"), "--out", out]
+    for name, moment in FULL.items():
+        code, said = surefoot(command, moment)
+        assert code == 1, (name, said)
+        last = said.splitlines()[-1]
+        assert last.startswith("error: "), (name, said)
+        assert "prm" in last
+        assert "Traceback" not in said
+        assert [file.name for file in tmp_path.iterdir()] == [".prm.training"]
+        assert (name == "the weights of a checkpoint") == ("update 2 of" in said)
+    code, said = surefoot(command)
+    assert code == 0, said
+    assert contents(out) == whole("measuring")
+
+
+def test_folders_that_cannot_be_written(data, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    command = options(data, "dropping")
+    code, said = surefoot([*command, "--out", closed / "prm"], may_write_all=False)
+    assert code == 1, said
+    assert said == f"error: {closed}/prm: cannot write it: Permission denied\n"
+    code, said = surefoot([*command, "--out", closed], may_write_all=False)
+    assert code == 1, said
+    assert said == f"error: {closed}: cannot write it: Permission denied\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["closed"]
+    assert [*closed.iterdir()] == []

@@ -3,8 +3,6 @@ after they were killed."""
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,27 +21,9 @@ from surefoot.training.config import RewardConfig, TrainConfig
 from surefoot.training.reward import train
 from surefoot.training.scratch import fresh_tokenizer
 from surefoot.training.scratches import scratch_of
+from two_processes import killed, started
 
 pytestmark = pytest.mark.slow
-
-PROGRAM = """
-import json, sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from surefoot.models import engine
-from surefoot.traces.store import read_traces
-from surefoot.training.config import RewardConfig
-from surefoot.training.reward import train
-
-engine.NARROW = 0
-data, out, *names = map(Path, sys.argv[1:])
-traces, development = (list(read_traces(data / f"{one}.jsonl")) for one in ("train", "dev"))
-for name in map(str, names):
-    config = RewardConfig.load(data / f"{Path(name).name}.json")
-    train(traces, out / name, config, development=development,
-          on_update=lambda done, *_: print(name, done, flush=True))
-"""
 
 USUAL = {
     "base": "base",
@@ -105,45 +85,6 @@ def data(world_traces, tmp_path_factory):
         plan = RewardConfig().changed(changed)
         (folder / f"{name}.json").write_text(json.dumps(plan.to_json()))
     return folder
-
-
-def started(data, out, *names):
-    """Two processes that train as those configs say; the first one tells of every update."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-    }
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, data, out, *names],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    ]
-
-
-def killed(pair, moment):
-    """Kill two processes at once when the first one says a certain thing; gives all it said."""
-    said = []
-    for line in pair[0].stdout:
-        said.append(line.strip())
-        if said[-1] == moment:
-            for one in pair:
-                one.send_signal(signal.SIGKILL)
-    told = [one.communicate() for one in pair]
-    assert [one.returncode for one in pair] == [-signal.SIGKILL] * 2, (said, told)
-    assert told[1][0] == ""  # the other one has no progress to tell of
-    return said
 
 
 @pytest.fixture(scope="module")

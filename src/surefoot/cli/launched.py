@@ -48,6 +48,16 @@ def check_inputs(files: tuple[str, ...]) -> None:
         )
 
 
+def check_alone(what: str, instead: str) -> None:
+    """Refuse to do in several processes what one does.
+
+    Raises:
+        UsageError: saying what, and what to do instead.
+    """
+    if num_processes() > 1:
+        raise UsageError(f"{what} in one process; {instead}")
+
+
 def _part() -> None:
     if "torch.distributed" in sys.modules:
         from torch import distributed

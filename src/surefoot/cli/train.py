@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from surefoot.cli.launched import check_inputs, num_processes
+from surefoot.cli.launched import check_alone, check_inputs
 from surefoot.cli.say import Common, count, note, print_json
 from surefoot.cli.shown import show_development
 from surefoot.cli.teaching import (
@@ -127,8 +127,7 @@ def _grown(
     quiet: bool,
 ) -> dict[str, Any]:
     """Trees on features."""
-    if num_processes() > 1:
-        raise UsageError("--features grows trees in one process; start it without a launcher")
+    check_alone("--features grows trees", "start it without a launcher")
     from surefoot.cli.train_features import train_features
 
     for name, value in (("--base", plan.base), ("--loss", learning.loss), ("--lora", plan.lora)):

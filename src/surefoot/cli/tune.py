@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from surefoot.cli.launched import check_inputs
+from surefoot.cli.launched import check_alone
 from surefoot.cli.reading import Skipped, read_files
 from surefoot.cli.say import Common, count, note, print_json, visible
 from surefoot.cli.teaching import Learning, Loop, Size, lessons_of, plan_of, with_epochs
@@ -119,7 +119,7 @@ def tune(
         )
     if search.best_of is not None and not search.pool:
         raise UsageError("--best-of is for a --pool; name one")
-    check_inputs((*files, *dev, *exclude, *search.pool))
+    check_alone("trials are drawn", "start tune without a launcher, once for every worker")
     started = time.perf_counter()
     plan = plan_of(
         *(config, setting, learning, loop, size),

@@ -140,7 +140,7 @@ def _arguments(config: TrainConfig, task: Task, scratch: Path) -> TrainingArgume
     share = config.batch_size // (processes().num_processes * config.passes)
     measures = task.measure is not None and config.eval_every is not None
     every = config.eval_every if measures and config.eval_every else config.save_every
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(scratch),
         per_device_train_batch_size=share,
         gradient_accumulation_steps=config.passes,
@@ -164,3 +164,6 @@ def _arguments(config: TrainConfig, task: Task, scratch: Path) -> TrainingArgume
         use_cpu=not torch.cuda.is_available(),
         seed=config.seed,
     )
+    if arguments.n_gpu > 1:  # a process takes one; more are for processes that a launcher starts
+        arguments._n_gpu = 1
+    return arguments

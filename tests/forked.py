@@ -1,19 +1,55 @@
-"""The command line in processes of its own, killed at exact moments.
-
-One process imports what is heavy and forks the others, so that each starts at once. They run as the
-installed command does, and die of a real SIGKILL.
+"""Processes of their own that start at once, since they are forked off one that has imported what
+is heavy; among them the command line, to which something can happen at an exact moment.
 """
 
+import ctypes
 import importlib
 import multiprocessing
 import os
 import resource
 import signal
+import struct
 import sys
 from dataclasses import dataclass
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["surefoot.cli.train", "surefoot.training.reward", "peft"])
+
+
+class Started:
+    """A process that runs `work(*args)`, a function that can be imported."""
+
+    def __init__(self, work, *args, environment=None):
+        self.reader, writer = _CONTEXT.Pipe(duplex=False)
+        given = (writer, {"OMP_NUM_THREADS": "1", **(environment or {})}, work, args)
+        self.process = _CONTEXT.Process(target=_begin, args=given)
+        self.process.start()
+        writer.close()
+
+    def lines(self):
+        """What it says, on stdout and on stderr, a line at a time."""
+        with os.fdopen(os.dup(self.reader.fileno()), encoding="utf-8") as said:
+            yield from said
+
+    def kill(self):
+        """Kill it as `kill -9` does."""
+        self.process.kill()
+
+    def ended(self):
+        """Its exit code, or minus the signal that ended it."""
+        self.process.join()
+        return self.process.exitcode
+
+
+def _begin(writer, environment, work, args):
+    os.environ.update(environment)
+    for stream in (1, 2):
+        os.dup2(writer.fileno(), stream)
+    writer.close()
+    import torch
+
+    torch.set_num_threads(1)
+    work(*args)
 
 
 @dataclass(frozen=True)
@@ -31,37 +67,27 @@ class Moment:
     full: int | None = None
 
 
-def run(arguments, moment=None):
-    """Run `surefoot` with arguments; gives its exit code and all that it said, and something
-    happens to it at a moment if there is one."""
-    reader, writer = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=([*map(str, arguments)], writer, moment))
-    process.start()
-    writer.close()
-    said = b""
-    while some := os.read(reader.fileno(), 2**16):
-        said += some
-    process.join()
-    return process.exitcode, said.decode()
+def surefoot(arguments, moment=None, *, may_write_all=True):
+    """Run `surefoot` with arguments; gives its exit code and all that it said. Something happens to
+    it at a moment if there is one; it may be denied what root may do to any file."""
+    one = Started(_command, [*map(str, arguments)], moment, may_write_all)
+    said = "".join(one.lines())
+    return one.ended(), said
 
 
-def _run(arguments, writer, moment):
-    os.environ["OMP_NUM_THREADS"] = "1"
-    for stream in (1, 2):
-        os.dup2(writer.fileno(), stream)
-    import torch
-
+def _command(arguments, moment, may_write_all):
     from surefoot.cli import main
 
-    torch.set_num_threads(1)
+    if not may_write_all and os.geteuid() == 0:
+        _give_up_rights()
     if moment is not None and moment.event == "call":
-        _die_at_call(moment)
+        _act_at_call(moment)
     elif moment is not None:
-        _die_at_event(moment)
+        _act_at_event(moment)
     sys.exit(main(arguments))
 
 
-def _die_at_call(moment):
+def _act_at_call(moment):
     module, _, name = moment.path.partition(":")
     owner, _, function = name.rpartition(".")
     place = importlib.import_module(module)
@@ -77,7 +103,7 @@ def _die_at_call(moment):
     setattr(place, function, counted)
 
 
-def _die_at_event(moment):
+def _act_at_event(moment):
     seen, begun = [], []
 
     def hook(event, args):
@@ -100,3 +126,10 @@ def _act(moment):
     if moment.full is None:
         os.kill(os.getpid(), signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (moment.full, moment.full))
+
+
+def _give_up_rights():
+    """Root without its rights over the files of others, as of Linux: the modes of files count."""
+    version = 0x20080522
+    header = struct.pack("=Ii", version, 0)
+    assert ctypes.CDLL(None, use_errno=True).capset(header, struct.pack("=6I", *[0] * 6)) == 0
