@@ -300,5 +300,7 @@ def test_damaged_best_weights(go, traces, tmp_path):
     state = json.loads((scratch / "checkpoint-3" / "trainer_state.json").read_text())
     assert state["best_global_step"] == 1
     (scratch / "checkpoint-1" / "model.safetensors").write_bytes(b"rotten")
+    updates = []
     with pytest.raises(ModelError, match=r"checkpoint-1 is damaged: .*remove .*cut\.training to"):
-        go(traces[8:], **given)
+        go(traces[8:], **given, on_update=lambda *told: updates.append(told))
+    assert updates == []  # before any time is spent

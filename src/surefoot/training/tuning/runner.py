@@ -16,6 +16,7 @@ from surefoot.traces.types import Trace
 from surefoot.training.callbacks import OnUpdate
 from surefoot.training.config import RewardConfig
 from surefoot.training.reward import train
+from surefoot.training.scratches import discard, scratch_of
 from surefoot.training.tuning.goal import Goal
 from surefoot.training.tuning.settling import Settled, settle
 from surefoot.training.tuning.space import Space
@@ -108,7 +109,9 @@ def _settled(
 ) -> Settled:
     shelf, config = trials.shelf, work.config_of(held)
     model = shelf.model(held.number)
-    if not shelf.is_trained(held.number):
+    if shelf.is_trained(held.number):
+        discard(scratch_of(model))
+    else:
         train(
             work.traces,
             model,

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from transformers.utils import logging
+
 from surefoot.errors import ModelError, UsageError
 from surefoot.traces.types import Trace
 from surefoot.training.callbacks import OnUpdate
@@ -109,6 +111,7 @@ def tune(
         "seed": seed,
     }
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.disable_progress_bar()
     shelf = Shelf(Path(out))
     shelf.read()
     place = address(storage, shelf.folder)
