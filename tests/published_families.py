@@ -245,7 +245,7 @@ FAMILIES = {
         adapter=_OPENR,
     ),
     "openrlhf": causal(
-        "OpenRLHF/Mistral-7b-PRM-Math-Shepherd", NARROW, rules.math_shepherd, _SIGNS, tag="ки"
+        "OpenRLHF/Mistral-7b-PRM-Math-Shepherd", NARROW, rules.openrlhf, _SIGNS, tag="ки"
     ),
     "pathfinder-prm": causal(
         "declare-lab/PathFinder-PRM-7B", QWEN2, rules.pathfinder, ("<->", "<+>")

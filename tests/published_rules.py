@@ -138,6 +138,12 @@ def math_shepherd(t, problem, steps):
     return [t.read(text, begin=True)]
 
 
+def openrlhf(t, problem, steps):
+    """As in training: without a begin token."""
+    text = problem + " " + "\n".join(f"{step} ки{HERE}" for step in numbered(steps))
+    return [t.read(text, begin=False)]
+
+
 def er_prm(t, problem, steps):
     return [t.read(f"{problem} " + "".join(f"{s} ки{HERE}" for s in numbered(steps)), begin=True)]
 

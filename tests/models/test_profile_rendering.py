@@ -58,6 +58,11 @@ def math_shepherd(t, problem, steps):
     return at_tags(t.encode(text), t.encode("ки")[-1])
 
 
+def openrlhf(t, problem, steps):
+    text = problem + " " + "\n".join(f"{step} ки" for step in numbered(steps))
+    return at_tags(t.encode(text, add_special_tokens=False), t.encode("ки")[-1])
+
+
 def er_prm(t, problem, steps):
     answer = "\n".join(f"{step} ки" for step in numbered(steps))
     text = f"{problem} {answer}".replace(" ки\n", " ки")
@@ -300,7 +305,7 @@ PUBLISHED = {
     "med-prm-documents": (llama3, med_prm(system_of("med-prm-documents"), "")),
     "medsss-prm": (llama3, medsss),
     "openr-math-psa": (qwen, openr),
-    "openrlhf": (llama2, math_shepherd),
+    "openrlhf": (llama2, openrlhf),
     "pathfinder-prm": (qwen, pathfinder),
     "pqm": (qwen, pqm),
     "prorag-prm": (qwen, prorag),

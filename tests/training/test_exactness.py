@@ -107,10 +107,15 @@ def texts_of(trace):
     yield text_of(trace)
 
 
-@pytest.mark.parametrize("narrow", [0, 1000], ids=["tree", "padded"])
+@pytest.mark.parametrize(
+    ("narrow", "most"),
+    [(0, 1000), (0, 25), (0, 1), (1000, 1000)],
+    ids=["tree", "packs", "nodes", "padded"],
+)
 @pytest.mark.parametrize("kind", ["classes", "tokens", "mlp", "windows", "last-token"])
-def test_a_batch_has_the_loss_and_gradients_of_its_rows(kind, narrow, monkeypatch):
+def test_a_batch_has_the_loss_and_gradients_of_its_rows(kind, narrow, most, monkeypatch):
     monkeypatch.setattr(engine, "NARROW", narrow)
+    monkeypatch.setitem(engine.LEARNING_TOKENS, "cpu", most)
     one = scorer(kind)
     assert one.engine.reason is None
     trainee = Trainee(one)
@@ -136,9 +141,11 @@ def test_a_batch_has_the_loss_and_gradients_of_its_rows(kind, narrow, monkeypatc
     assert cut == pytest.approx(packed.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["classes", "mlp"])
-def test_checkpointing_changes_no_gradient(kind, monkeypatch):
+@pytest.mark.parametrize("most", [1000, 25], ids=["one-pass", "packs"])
+@pytest.mark.parametrize("kind", ["classes", "mlp", "windows"])
+def test_checkpointing_changes_no_gradient(kind, most, monkeypatch):
     monkeypatch.setattr(engine, "NARROW", 0)
+    monkeypatch.setitem(engine.LEARNING_TOKENS, "cpu", most)
     one = scorer(kind)
     trainee = Trainee(one)
     targets = [targets_of(trace, LabelRule()) for trace in TRACES]

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from surefoot.models.tree import Node
+from surefoot.models.tree import KeysAndValues, Node
 
 NAME = "surefoot_tree"
 
@@ -87,6 +87,9 @@ class Plan:
         """Which segment holds a node."""
         self.windows: set[int] = set()
         """The sliding windows that the model told of."""
+        self.memories: dict[Node, KeysAndValues] | None = None
+        """While gradients are wanted: the keys and values of kept nodes, for all packs of a batch.
+        They are parts of its graph, which the nodes would keep alive."""
         for i, segment in enumerate(segments):
             self.place_of[segment.node] = i
             last = self.siblings[-1] if self.siblings else None
@@ -99,6 +102,21 @@ class Plan:
     def lengths(self) -> list[int]:
         """The number of tokens of each segment."""
         return [segment.end - segment.begin for segment in self.segments]
+
+    def keep(self, node: Node, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Remember the keys and values of a node in a layer. That gradient checkpointing computes a
+        layer again changes nothing."""
+        if self.memories is None:
+            assert node.memory is not None
+            node.memory.append((keys.clone(), values.clone()))
+        elif len(own := self.memories.setdefault(node, [])) == layer:
+            own.append((keys, values))
+
+    def remembered(self, node: Node, layer: int) -> tuple[Tensor, Tensor]:
+        """The keys and values of a node of an earlier pack."""
+        memory = node.memory if self.memories is None else self.memories[node]
+        assert memory is not None
+        return memory[layer]
 
     def mask(self, first: int, last: int, window: int | None) -> Tensor:
         """What queries at the places from `first` to before `last` see of the keys up to there."""
@@ -134,8 +152,7 @@ def tree_attention(
     own = _Own(*(torch.split(one, plan.lengths, 1) for one in (queries, keys, values)))
     for i, segment in enumerate(plan.segments):
         if segment.keep:
-            assert segment.node.memory is not None
-            segment.node.memory.append((own.keys[i].clone(), own.values[i].clone()))
+            plan.keep(segment.node, layer, own.keys[i], own.values[i])
     plain = sliding_window is None and softcap is None and s_aux is None
     plain &= plan.merged_kernel and values.shape[-1] == width and not only_marked
     answers: list[Tensor] = []
@@ -197,8 +214,7 @@ def _prefix(
         if (i := plan.place_of.get(node)) is not None:
             found.append((own.keys[i], own.values[i]))
         else:
-            assert node.memory is not None
-            found.append(node.memory[layer])
+            found.append(plan.remembered(node, layer))
     if not found:
         return None
     if len(found) == 1:

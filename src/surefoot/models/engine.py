@@ -13,10 +13,11 @@ itself, with the same results.
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -26,8 +27,9 @@ from torch import Tensor
 
 from surefoot.errors import ContractError
 from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel
+from surefoot.models.fitness import rotary_kinds, unfit, window_of
 from surefoot.models.pruning import LastLayer
-from surefoot.models.tree import Node, TokenTree
+from surefoot.models.tree import KeysAndValues, Node, TokenTree
 
 PACK_TOKENS = {"cpu": 640}
 """Tokens of one forward pass, by kind of device: on a CPU wide enough for the matrix products and
@@ -35,9 +37,13 @@ small enough for its caches (measured), elsewhere `MANY_TOKENS`."""
 
 MANY_TOKENS = 8192
 
-NARROW = 192
-"""Below this width a node of a tree costs more than the tokens that it saves (measured): gradients
-come from padded rows then, with the same numbers."""
+LEARNING_TOKENS = {"cpu": 1000}
+"""Tokens of one pass where gradients are wanted (measured); elsewhere a batch is one pass."""
+
+NARROW = 128
+SPARED = 48
+"""In bodies narrower than that, gradients come from padded rows, with the same numbers, unless a
+tree spares this many tokens for each of its nodes, whose calls cost more than fewer (measured)."""
 
 _DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
 """How configurations call the share of attention that is dropped while a model learns."""
@@ -45,6 +51,9 @@ _DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
 _PROBE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.1}
 """Largest difference on the probe, relative to the largest state, by the coarsest numbers that a
 model computes with."""
+
+Row = tuple[Sequence[int], Sequence[int]]
+"""Token ids, shape (T,), and places in them, shape (S,), ascending."""
 
 _LOCKS: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
 """One for each body, since its attention is switched while it runs; engines may share a body."""
@@ -75,13 +84,14 @@ class Engine:
         self._windows: set[int] = set()
         self._last_layer = LastLayer(body)
         self._merged_kernel = has_merged_kernel(body.device)
-        self.reason = _unfit(body.config) or self._probe()
+        self._stock: str | None = None
+        self.reason = unfit(body.config) or self._probe()
 
-    def states(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
+    def states(self, rows: Sequence[Row]) -> list[Tensor]:
         """The states at the places of each sequence.
 
         Args:
-            rows: Pairs of token ids, shape (T,), and places in them, shape (S,), ascending.
+            rows: Sequences and the places in them.
 
         Returns:
             For each row a tensor of shape (S, H), on the model's device.
@@ -89,48 +99,43 @@ class Engine:
         self.usage.tokens += sum(len(ids) for ids, _ in rows)
         if self.reason is not None:
             return [self._plain(ids, places) for ids, places in rows]
-        tree = TokenTree()
-        for ids, _ in rows:
-            tree.add(ids)
+        tree = _tree_of(rows)
         tree.cut(self.pack_tokens)
-        wanted: dict[Node, set[int]] = {}
-        found = [places_in(tree, ids, places) for ids, places in rows]
-        for node, place in chain.from_iterable(found):
-            wanted.setdefault(node, set()).add(place)
+        found, wanted = _places(tree, rows)
         self.compute(tree, wanted, keep=False)
         return [torch.stack([node.found[place] for node, place in one]) for one in found]
 
-    def differentiable(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
-        """As `states`, in one pass and with gradients; only while `held`."""
+    def differentiable(self, rows: Sequence[Row]) -> list[Tensor]:
+        """As `states`, with gradients; only while `held`. All passes are parts of one graph."""
         if self.reason is not None:
             return [self._alone(ids, places) for ids, places in rows]
-        if self._takes_padded_rows():
+        assert self._stock is not None, "only while held"
+        self._last_layer.rest()
+        tree = _tree_of(rows)
+        if self._takes_padded_rows(tree, rows):
+            self.body.config._attn_implementation = self._stock
             return self._padded(rows)
-        tree = TokenTree()
-        for ids, _ in rows:
-            tree.add(ids)
-        found = [places_in(tree, ids, places) for ids, places in rows]
-        wanted: dict[Node, set[int]] = {}
-        for node, place in chain.from_iterable(found):
-            wanted.setdefault(node, set()).add(place)
-        segments: list[Segment] = []
+        self.body.config._attn_implementation = NAME
+        found, wanted = _places(tree, rows)
+        packs = list(self._packs(tree, wanted, False, self._learning_tokens()))
+        memories: dict[Node, KeysAndValues] = {}
         row_of: dict[tuple[Node, int], int] = {}
-        size = 0
-        for node in tree.nodes():
-            marked = sorted(wanted.get(node, ()))
-            row_of |= {(node, place): len(row_of) + i for i, place in enumerate(marked)}
-            segments.append(Segment(node, size, size + len(node.ids), marked, False))
-            size += len(node.ids)
-        tokens, positions, plan = self._laid(segments, merged_kernel=False)
-        self._last_layer.plan = plan if plan.last_layer is not None else None
-        states = self.body(
-            input_ids=tokens[None], position_ids=positions[None], use_cache=False, plan=plan
-        ).last_hidden_state[0]
-        if plan.last_layer is None:
-            states = states[plan.rows]
-        return [states[[row_of[one] for one in own]] for own in found]
+        states = []
+        for pack, looked_up in zip(packs, self._embedded(packs), strict=True):
+            marks = [(segment.node, place) for segment in pack for place in segment.marked]
+            row_of |= {mark: len(row_of) + i for i, mark in enumerate(marks)}
+            ids, positions, plan = self._laid(pack, merged_kernel=False)
+            plan.memories = memories
+            self._last_layer.work(plan)
+            with looked_up:
+                own = self.body(
+                    input_ids=ids[None], position_ids=positions[None], use_cache=False, plan=plan
+                ).last_hidden_state[0]
+            states.append(own[plan.rows] if plan.last_layer is None else own[: len(marks)])
+        joined = torch.cat(states)
+        return [joined[[row_of[one] for one in own]] for own in found]
 
-    def _padded(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
+    def _padded(self, rows: Sequence[Row]) -> list[Tensor]:
         """One stock pass of rows filled up at their ends, which a causal model does not see."""
         device = self.body.device
         longest = max(len(ids) for ids, _ in rows)
@@ -141,11 +146,39 @@ class Engine:
             for i, (_, places) in enumerate(rows)
         ]
 
-    def _takes_padded_rows(self) -> bool:
-        """Whether gradients come from padded rows: those of narrow bodies do, and those of bodies
-        that drop attention at random, which ours does not."""
+    def _takes_padded_rows(self, tree: TokenTree, rows: Sequence[Row]) -> bool:
+        """Whether gradients come from padded rows: they do where that is faster, and in bodies that
+        drop attention at random, which ours does not."""
         config = self.body.config
-        return config.hidden_size < NARROW or any(getattr(config, one, 0) for one in _DROPOUTS)
+        if any(getattr(config, one, 0) for one in _DROPOUTS):
+            return True
+        lengths = [len(node.ids) for node in tree.nodes()]
+        spared = len(rows) * max(len(ids) for ids, _ in rows) - sum(lengths)
+        return config.hidden_size < NARROW and spared < SPARED * len(lengths)
+
+    def _learning_tokens(self) -> int:
+        """Tokens of one pass with gradients. Processes that gather a body's layers from each other
+        must all take the same number of passes."""
+        is_spread = False
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            from torch.distributed.tensor import DTensor
+
+            is_spread = any(isinstance(one, DTensor) for one in self.body.parameters())
+        return sys.maxsize if is_spread else LEARNING_TOKENS.get(self.body.device.type, sys.maxsize)
+
+    def _embedded(
+        self, packs: Sequence[Sequence[Segment]]
+    ) -> Iterator[AbstractContextManager[object]]:
+        """For each pack a context in which the embedding gives its part of what was looked up for
+        all: the gradient, which is as large as the vocabulary, is computed once then."""
+        if len(packs) == 1:
+            yield nullcontext()
+            return
+        embedding = self.body.get_input_embeddings()
+        ids = torch.cat([torch.from_numpy(s.node.ids) for pack in packs for s in pack])
+        looked_up = embedding(ids[None].to(self.body.device))
+        for part in torch.split(looked_up, [pack[-1].end for pack in packs], 1):
+            yield embedding.register_forward_hook(lambda *_, part=part: part)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -153,14 +186,12 @@ class Engine:
         stay in place until the gradients are computed, as gradient checkpointing needs."""
         config = self.body.config
         with self._lock:
-            before = config._attn_implementation
-            if self.reason is None and not self._takes_padded_rows():
-                config._attn_implementation = NAME
+            self._stock = config._attn_implementation
             try:
                 yield
             finally:
-                config._attn_implementation = before
-                self._last_layer.plan = None
+                config._attn_implementation, self._stock = self._stock, None
+                self._last_layer.rest()
 
     @torch.no_grad()
     def compute(self, tree: TokenTree, wanted: dict[Node, set[int]], *, keep: bool) -> None:
@@ -173,19 +204,19 @@ class Engine:
             keep: Keep the keys and values of every node for later calls.
         """
         with self._lock:
-            for segments in self._packs(tree, wanted, keep):
+            for segments in self._packs(tree, wanted, keep, self.pack_tokens):
                 self._forward(segments)
                 if not keep:
                     _let_go(segments)
 
     def _packs(
-        self, tree: TokenTree, wanted: dict[Node, set[int]], keep: bool
+        self, tree: TokenTree, wanted: dict[Node, set[int]], keep: bool, most: int
     ) -> Iterator[list[Segment]]:
-        """Nodes in order, at most `pack_tokens` tokens together."""
+        """Nodes in order, at most so many tokens together, or one longer one."""
         pack: list[Segment] = []
         size = 0
         for node in [node for node in tree.nodes() if not node.is_computed]:
-            if pack and size + len(node.ids) > self.pack_tokens:
+            if pack and size + len(node.ids) > most:
                 yield self._closed(pack, keep)
                 pack, size = [], 0
             marked = sorted(wanted.get(node, ()))
@@ -237,7 +268,7 @@ class Engine:
     def _run(self, ids: Tensor, positions: Tensor, plan: Plan) -> Tensor:
         config = self.body.config
         before = config._attn_implementation
-        self._last_layer.plan = plan if plan.last_layer is not None else None
+        self._last_layer.work(plan)
         config._attn_implementation = NAME
         try:
             states: Tensor = self.body(
@@ -245,7 +276,7 @@ class Engine:
             ).last_hidden_state
         finally:
             config._attn_implementation = before
-            self._last_layer.plan = None
+            self._last_layer.rest()
         return states[0]
 
     @torch.no_grad()
@@ -259,7 +290,7 @@ class Engine:
 
     def _alone(self, ids: Sequence[int], places: Sequence[int]) -> Tensor:
         tokens = torch.tensor([list(ids)], device=self.body.device)
-        if "dynamic" in _rotary_kinds(self.body.config):
+        if "dynamic" in rotary_kinds(self.body.config):
             # Frequencies stay those of the longest sequence so far until a short one comes.
             self.body(input_ids=tokens[:, :1], use_cache=False)
         states: Tensor = self.body(input_ids=tokens, use_cache=False).last_hidden_state
@@ -299,41 +330,27 @@ class Engine:
         )
         if not worst <= limit:
             return f"packed states differ from its own by {worst:.2g} of {scale:.2g}"
-        if (window := _window(self.body.config)) and window not in self._windows:
+        if (window := window_of(self.body.config)) and window not in self._windows:
             return f"its code does not tell our attention of its window of {window} tokens"
         return None
 
 
-def _unfit(config: Any) -> str | None:
-    """What in a configuration makes the numbers depend on more than the tokens before."""
-    if bad := _rotary_kinds(config) & {"dynamic", "longrope"}:
-        return f"its rotary frequencies ({bad.pop()}) depend on the longest sequence of a pass"
-    layers = {*(getattr(config, "layer_types", None) or ())}
-    if other := layers - {"full_attention", "sliding_attention"}:
-        return f"it has layers of another kind ({', '.join(sorted(other))})"
-    if getattr(config, "attention_chunk_size", None):
-        return "it attends in chunks"
-    return None
+def _tree_of(rows: Sequence[Row]) -> TokenTree:
+    tree = TokenTree()
+    for ids, _ in rows:
+        tree.add(ids)
+    return tree
 
 
-def _rotary_kinds(config: Any) -> set[str | None]:
-    """How the layers make their rotary frequencies."""
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    return {rope.get("rope_type")} | {
-        one.get("rope_type") for one in rope.values() if isinstance(one, dict)
-    }
-
-
-def _window(config: Any) -> int | None:
-    """How many tokens back some layers see, None if all see all of them."""
-    layers = getattr(config, "layer_types", None)
-    if layers and "sliding_attention" not in layers:
-        return None
-    if not getattr(config, "use_sliding_window", True):
-        return None
-    window: int | None = getattr(config, "sliding_window", None)
-    longest = getattr(config, "max_position_embeddings", None)
-    return None if window and longest and window >= longest else window
+def _places(
+    tree: TokenTree, rows: Sequence[Row]
+) -> tuple[list[list[tuple[Node, int]]], dict[Node, set[int]]]:
+    """Where the places of each row are in a tree, and all that are wanted in each node."""
+    found = [places_in(tree, ids, places) for ids, places in rows]
+    wanted: dict[Node, set[int]] = {}
+    for node, place in chain.from_iterable(found):
+        wanted.setdefault(node, set()).add(place)
+    return found, wanted
 
 
 def places_in(tree: TokenTree, ids: Sequence[int], places: Sequence[int]) -> list[tuple[Node, int]]:

@@ -86,12 +86,12 @@ def optimizer_of(
     of_head = [p for name, p in learning if name in head]
     rates = [(body, config.lr), (of_head, config.head_lr or config.lr)]
     groups = [{"params": some, "lr": lr} for some, lr in rates if some]
-    return torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 def schedule_of(optimizer: torch.optim.Optimizer, config: TrainConfig) -> Any:
     """The rate at every update, as a factor."""
-    warmup = max(1, round(config.warmup * config.num_updates))
+    warmup = max(1, round(config.warmup * config.num_updates)) if config.warmup else 0
     if config.schedule == "wsd":
         return get_wsd_schedule(
             optimizer,
