@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "running", "complete", "pruned", "failed"]
 
+_STATES: Mapping[str, State] = {
+    "WAITING": "waiting",
+    "RUNNING": "running",
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+}
+"""Ours by the names of Optuna's."""
+
 _DRAWS = 20
 """Points that are drawn before one that was had already is looked for in the space itself."""
 
@@ -156,6 +165,8 @@ class Trials:
 
     def drop_older(self) -> None:
         """Give up what was begun on other data and is held by no one."""
+        from optuna.trial import TrialState
+
         for edition, study in enumerate(self.studies):
             if edition == self.current:
                 continue
@@ -164,8 +175,6 @@ class Trials:
                 if one.state.is_finished() or not (lock := self.shelf.hold(_number(one))):
                     continue
                 with lock:
-                    from optuna.trial import TrialState
-
                     own = self.storage.get_trial_id_from_study_id_trial_number(study_id, one.number)
                     reason = "the data changed before it came to its end"
                     self.storage.set_trial_user_attr(own, "reason", reason)
@@ -227,14 +236,13 @@ class Trials:
         return copy.ask(self.space.distributions()).params
 
     def _record(self, edition: int, one: FrozenTrial) -> TrialRecord:
-        states: dict[str, State] = {"FAIL": "failed"}
-        state = states.get(one.state.name, one.state.name.lower())
+        state = _STATES[one.state.name]
         attributes = one.user_attrs
         watched = self.goal.watched if self.goal.watch else float
         return TrialRecord(
             number=_number(one),
             edition=edition,
-            state=state,  # type: ignore[arg-type]
+            state=state,
             settings=self.space.changes(one.params),
             given=attributes.get("given", False),
             again=attributes.get("again"),
