@@ -8,22 +8,17 @@ what it scores together gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from surefoot.cli.loading import Loading, load_model, num_windowed
 from surefoot.cli.reading import Skipped, Unscored, chunks, read_files, score_all
+from surefoot.cli.resuming import open_rows, started, unfinished
 from surefoot.cli.say import Common, count, note, print_json, track
 from surefoot.errors import ModelError, UsageError
 from surefoot.traces.types import StepScores, Trace
-
-if TYPE_CHECKING:
-    from surefoot.traces.store import TraceWriter
 
 
 def score(
@@ -58,23 +53,23 @@ def score(
     skipped, unscored = Skipped(), Unscored(strict)
     tally = _Tally(keep=common.json and out is None)
     traces = track(read_files(files, source_format, strict, skipped), "traces read")
-    inputs = _started(chunks(traces))
-    with _open_writer(out, resume) as writer:
-        finished = _finished(out) if writer is not None and writer.done else iter(())
-        try:
-            for some, start in _unfinished(inputs, finished, reward_model.name, str(out), tally):
-                found = score_all(reward_model, some, unscored)
-                for trace, scores in list(zip(some, found, strict=True))[start:]:
-                    if writer is not None:
-                        writer.write(trace.with_scores(scores) if scores else trace)
-                    elif scores and tally.traces < show and not common.json:
-                        _show(trace, scores)
-                    tally.add(trace, scores)
-        except KeyboardInterrupt as stop:
-            if writer is not None and writer.done:
-                kept = count(_whole_rows(str(out)), "trace")
-                stop.add_note(f"{kept} are kept in {out}; the same command goes on from there")
-            raise
+    inputs = started(chunks(traces))
+    with open_rows(out, resume) as writer:
+        work = unfinished(
+            inputs,
+            out,
+            writer,
+            other=lambda trace, done: _other(trace, done, reward_model.name),
+            on_done=tally.add_done,
+        )
+        for some, start in work:
+            found = score_all(reward_model, some, unscored)
+            for trace, scores in list(zip(some, found, strict=True))[start:]:
+                if writer is not None:
+                    writer.write(trace.with_scores(scores) if scores else trace)
+                elif scores and tally.traces < show and not common.json:
+                    _show(trace, scores)
+                tally.add(trace, scores)
     if tally.unscored == tally.traces > 0:
         raise ModelError(f"{reward_model.name} could score none of {count(tally.traces, 'trace')}")
     tally.windowed = num_windowed(reward_model)
@@ -83,12 +78,6 @@ def score(
         print_json({**result, "out": out})
     else:
         _print_summary(tally, skipped, out)
-
-
-def _whole_rows(out: str) -> int:
-    """How many rows a file holds; an interrupt may come between writing a row and counting it."""
-    with open(out, "rb") as file:
-        return sum(line.endswith(b"\n") for line in file)
 
 
 @dataclass
@@ -105,10 +94,14 @@ class _Tally:
     windowed: int = 0
     scores: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, trace: Trace, scores: StepScores | None, *, resumed: bool = False) -> None:
+    def add_done(self, trace: Trace, done: Trace) -> None:
+        """Count one trace that an earlier run has done."""
+        self.resumed += 1
+        self.add(trace, None if done == trace else done.scores[-1])
+
+    def add(self, trace: Trace, scores: StepScores | None) -> None:
         """Count one trace; without scores, as one that could not be scored."""
         self.traces += 1
-        self.resumed += resumed
         if scores is None:
             self.unscored += 1
             if self.keep:
@@ -143,68 +136,14 @@ class _Tally:
         return {**counts, "scores": self.scores} if self.keep else counts
 
 
-def _open_writer(out: str | None, resume: bool) -> AbstractContextManager[TraceWriter | None]:
-    if out is None:
-        return nullcontext()
-    from surefoot.traces.store import TraceWriter
-
-    writer = TraceWriter(out, resume=resume and out.endswith(".jsonl"))
-    if writer.dropped:
-        note(f"{out}: its last row was half written and is done again")
-    return writer
-
-
-def _finished(out: str | None) -> Iterator[Trace]:
-    from surefoot.traces.store import read_traces
-
-    return read_traces(str(out), strict=True)
-
-
-def _unfinished(
-    inputs: Iterable[list[Trace]],
-    finished: Iterator[Trace],
-    model: str,
-    out: str,
-    tally: _Tally,
-) -> Iterator[tuple[list[Trace], int]]:
-    """Each chunk with work left in it, and the position in it where that work starts.
-
-    Raises:
-        UsageError: the finished rows are not these traces scored by this model.
-    """
-    for some in inputs:
-        start = 0
-        for trace in some:
-            done = next(finished, None)
-            if done is None:
-                break
-            if done == trace:
-                tally.add(trace, None, resumed=True)
-                start += 1
-                continue
-            if not done.scores or done != trace.with_scores(done.scores[-1]):
-                raise _other_rows(out, tally.traces, "another trace than the input")
-            if done.scores[-1].model != model:
-                raise _other_rows(out, tally.traces, f"scores of {done.scores[-1].model}")
-            tally.add(trace, done.scores[-1], resumed=True)
-            start += 1
-        if start < len(some):
-            yield some, start
-    if next(finished, None) is not None:
-        raise _other_rows(out, tally.traces, "more traces than the input")
-
-
-def _other_rows(out: str, row: int, what: str) -> UsageError:
-    return UsageError(
-        f"{out}: row {row + 1} holds {what}, so this is not an unfinished run of this command;"
-        " name another file, or add --no-resume to replace it"
-    )
-
-
-def _started(items: Iterator[list[Trace]]) -> Iterator[list[Trace]]:
-    """The same, with the first one read now, so that a bad input fails before a file is written."""
-    first = next(items, None)
-    return iter(()) if first is None else chain([first], items)
+def _other(trace: Trace, done: Trace, model: str) -> str | None:
+    """What a finished row holds, if it is not a trace with scores of a model, or without any."""
+    if done == trace:
+        return None
+    if not done.scores or done != trace.with_scores(done.scores[-1]):
+        return "another trace than the input"
+    other = done.scores[-1].model
+    return None if other == model else f"scores of {other}"
 
 
 def _show(trace: Trace, scores: StepScores) -> None:

@@ -1,0 +1,7 @@
+"""`surefoot label`: labels of steps from everything but people, and what to ask people next."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+app = App(name="label", help="Label the steps of traces without waiting for people.")
