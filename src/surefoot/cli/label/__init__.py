@@ -5,3 +5,6 @@ from __future__ import annotations
 from cyclopts import App
 
 app = App(name="label", help="Label the steps of traces without waiting for people.")
+app.command(
+    "surefoot.cli.label.merge:merge", name="merge", help="Merge the labels of several sources."
+)
