@@ -102,6 +102,9 @@ def test_everything_left_out_is_counted(train, write_rows, tmp_path):
     assert {one["line"] for one in told["skipped"]["first"]} == {15, 16}
     assert told["out"] == str(tmp_path / "prm")
     assert told["final_loss"] > 0
+    (overlap,) = told["data"]["overlaps"]
+    assert (overlap["name"], overlap["questions"], overlap["left_out"]) == ("excluded", 2, 2)
+    assert overlap["same_training_traces"] == 0
 
 
 def test_labels_of_one_source(train, write_rows, tmp_path):

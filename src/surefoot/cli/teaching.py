@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -95,6 +95,9 @@ class Size:
     """Tokens of its tokenizer; 4096 unless given."""
 
 
+OF_EXCLUDED, OF_DEVELOPMENT = "question of an excluded file", "question of a development trace"
+"""Why a trace is left out that teaches something."""
+
 POINTWISE = ("cross-entropy", "binomial", "squared-error")
 """Losses that see every token by itself, so that one may stand for its step."""
 
@@ -116,12 +119,7 @@ def plan_of(
     """
     from surefoot.training.config import RewardConfig
 
-    found = {
-        **{name.replace("__", "."): value for name, value in named.items()},
-        **_changes(learning, loop, size),
-    }
-    given = {name: value for name, value in found.items() if value is not None}
-    given |= _settings(setting)
+    given = given_settings(setting, learning, loop, size, **named)
     if file is not None:
         return RewardConfig.load(file).changed(given)
     if given.get("base") is None:
@@ -139,6 +137,21 @@ def plan_of(
     return RewardConfig().changed({**usual, **given})
 
 
+def given_settings(
+    setting: Iterable[str], learning: Learning, loop: Loop, size: Size, **named: Any
+) -> dict[str, Any]:
+    """The settings that were given, by dotted name; `named` as in `plan_of`.
+
+    Raises:
+        UsageError: it is said twice how long to train, or a --set is no setting.
+    """
+    found = {
+        **{name.replace("__", "."): value for name, value in named.items()},
+        **_changes(learning, loop, size),
+    }
+    return {name: value for name, value in found.items() if value is not None} | _settings(setting)
+
+
 @dataclass
 class Lessons:
     """Traces to learn from and to measure on, and what was left out."""
@@ -147,6 +160,8 @@ class Lessons:
     development: list[Trace]
     skipped: Skipped
     left_out: Counter[str] = field(default_factory=Counter)
+    excluded: list[Trace] = field(default_factory=list)
+    """Those whose questions must not be learned."""
 
     def reasons(self) -> str:
         """How many traces were left out for which reason; empty if none was."""
@@ -155,15 +170,28 @@ class Lessons:
 
 def lessons_of(
     files: Sequence[str],
-    plan: RewardConfig,
+    can_teach: Callable[[Trace], bool],
     *,
     dev: Sequence[str],
     dev_share: float,
     exclude: Sequence[str],
     source_format: str | None,
     strict: bool,
+    seed: int,
+    lacking: str = "no label to learn",
 ) -> Lessons:
     """The traces of files from which something can be learned, without the questions of others.
+
+    Args:
+        files: Trace files.
+        can_teach: Whether something can be learned from a trace.
+        dev: Files to measure on.
+        dev_share: Instead: the share of the questions put aside for that.
+        exclude: Files whose questions must not be learned.
+        source_format: Of all files.
+        strict: Stop at the first bad row.
+        seed: Of that share.
+        lacking: Why a trace is left out that teaches nothing.
 
     Raises:
         UsageError: none is left, or it is said twice what to measure on.
@@ -174,25 +202,22 @@ def lessons_of(
         raise UsageError("--dev and --dev-share both say what to measure on; give one")
     skipped, left_out = Skipped(), Counter[str]()
     development = list(read_files(dev, source_format, strict, skipped)) if dev else []
-    excluded = _questions(read_files(exclude, source_format, False, skipped))
-    traces = list(
-        _usable(
-            read_files(files, source_format, strict, skipped),
-            plan,
-            {
-                "question of an excluded file": excluded,
-                "question of a development trace": _questions(development),
-            },
-            left_out,
-        )
-    )
-    found = Lessons(traces, development, skipped, left_out)
+    excluded = list(read_files(exclude, source_format, False, skipped))
+    closed = {OF_EXCLUDED: _questions(excluded), OF_DEVELOPMENT: _questions(development)}
+    traces = []
+    for trace in read_files(files, source_format, strict, skipped):
+        reason = _closed_to(trace, closed) or (None if can_teach(trace) else lacking)
+        if reason is None:
+            traces.append(trace)
+        else:
+            left_out[reason] += 1
+    found = Lessons(traces, development, skipped, left_out, excluded)
     if not traces:
         raise UsageError(f"no trace is left to learn from: {found.reasons() or 'no good row'}")
     if dev_share:
         from surefoot.training.guards import split_by_question
 
-        split = split_by_question(traces, dev_share, seed=plan.loop.seed)
+        split = split_by_question(traces, dev_share, seed=seed)
         found.traces, found.development = list(split.train), list(split.development)
     return found
 
@@ -251,22 +276,9 @@ def _questions(traces: Iterable[Trace]) -> set[str]:
     return {question_key(trace.problem) for trace in traces}
 
 
-def _usable(
-    traces: Iterable[Trace],
-    plan: RewardConfig,
-    closed: dict[str, set[str]],
-    left_out: Counter[str],
-) -> Iterator[Trace]:
-    """The traces to learn from; the others are counted by reason."""
+def _closed_to(trace: Trace, closed: Mapping[str, set[str]]) -> str | None:
+    """The reason for which the question of a trace must not be learned."""
     from surefoot.traces.questions import question_key
-    from surefoot.training.learning import can_teach
 
-    for trace in traces:
-        key = question_key(trace.problem) if any(closed.values()) else ""
-        reason = next((name for name, keys in closed.items() if key in keys), None)
-        if reason is None and not can_teach(trace, plan):
-            reason = "no label to learn"
-        if reason is None:
-            yield trace
-        else:
-            left_out[reason] += 1
+    key = question_key(trace.problem) if any(closed.values()) else ""
+    return next((reason for reason, keys in closed.items() if key in keys), None)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,19 +17,25 @@ from surefoot.cli.launched import check_alone, check_inputs
 from surefoot.cli.say import Common, count, note, print_json
 from surefoot.cli.shown import show_development
 from surefoot.cli.teaching import (
+    OF_DEVELOPMENT,
+    OF_EXCLUDED,
     Learning,
     Lessons,
     Loop,
     Size,
+    given_settings,
     lessons_of,
     plan_of,
     with_epochs,
 )
+from surefoot.cli.train_critic import NO_VERDICT, critic_plan, has_verdicts, train_critic
 from surefoot.errors import UsageError
+from surefoot.traces.types import LabelSource, Trace
 
 if TYPE_CHECKING:
     from surefoot.training.callbacks import OnUpdate
     from surefoot.training.config import RewardConfig
+    from surefoot.training.critic_config import CriticConfig
     from surefoot.training.guards import DataReport
     from surefoot.training.reward import Trained
 
@@ -43,6 +50,8 @@ def train(
     config: Path | None = None,
     setting: Annotated[tuple[str, ...], Parameter(name=["--set"])] = (),
     features: Annotated[bool, Parameter(negative="")] = False,
+    critic: str | None = None,
+    agree_with: LabelSource | None = None,
     profile: str | None = None,
     max_tokens: int | None = None,
     seed: int | None = None,
@@ -70,6 +79,9 @@ def train(
         setting: Any other setting of a training, such as loop.warmup=0.1 or loss.zeta=2.
         features: Grow trees on features of each step and what stands before it, instead of a
             language model: minutes on a CPU, and no weights to begin with.
+        critic: Teach the base to write verdicts as this profile asks for them (judge, judge-steps,
+            genprm, ...; or a file such as critic.json), from what `surefoot label judge` kept.
+        agree_with: With --critic: learn no verdict that contradicts the labels of this source.
         profile: Write traces and read scores as this published family does.
         max_tokens: Longest trace, in tokens; 1024 unless given.
         seed: Of everything that is drawn.
@@ -84,27 +96,35 @@ def train(
         )
     check_inputs((*files, *dev, *exclude))
     started = time.perf_counter()
-    plan = plan_of(
-        *(config, setting, learning, loop, size),
-        base=base,
-        profile=profile,
-        max_tokens=max_tokens,
-        loop__seed=seed,
-    )
-    lessons = lessons_of(
-        *(files, plan),
+    named = {"base": base, "profile": profile, "max_tokens": max_tokens, "loop__seed": seed}
+    read = partial(
+        lessons_of,
+        files,
         dev=dev,
         dev_share=dev_share,
         exclude=exclude,
         source_format=source_format,
         strict=strict,
     )
-    if features:
-        told = _grown(lessons, out, plan, learning, quiet=common.json)
+    if critic is not None:
+        if features or loop.epochs is not None:
+            other = "--features" if features else "--epochs"
+            raise UsageError(f"--critic and {other} do not go together; leave one of them out")
+        given = given_settings(setting, learning, loop, size, **named)
+        judge = critic_plan(critic, agree_with, config, given)
+        lessons = read(has_verdicts, seed=judge.loop.seed, lacking=NO_VERDICT)
+        told = _written(lessons, out, judge, quiet=common.json)
+    elif agree_with is not None:
+        raise UsageError("--agree-with is about the verdicts that --critic learns; leave it out")
     else:
-        told = _learned(lessons, out, plan, loop.epochs, quiet=common.json)
-        if too_long := told["too_long"]:
-            lessons.left_out[f"more than {told['max_tokens']} tokens"] = too_long
+        plan = plan_of(config, setting, learning, loop, size, **named)
+        lessons = read(partial(_can_teach, plan), seed=plan.loop.seed)
+        if features:
+            told = _grown(lessons, out, plan, learning, quiet=common.json)
+        else:
+            told = _learned(lessons, out, plan, loop.epochs, quiet=common.json)
+            if too_long := told["too_long"]:
+                lessons.left_out[f"more than {told['max_tokens']} tokens"] = too_long
     seconds = round(time.perf_counter() - started, 1)
     if common.json:
         left_out, skipped = dict(lessons.left_out), lessons.skipped.to_json()
@@ -116,6 +136,12 @@ def train(
         note(f"left out: {lessons.reasons()}")
     if summary := lessons.skipped.summary():
         note(summary)
+
+
+def _can_teach(plan: RewardConfig, trace: Trace) -> bool:
+    from surefoot.training.learning import can_teach
+
+    return can_teach(trace, plan)
 
 
 def _grown(
@@ -158,24 +184,48 @@ def _learned(
     from surefoot.training.reward import train as train_on
 
     plan = with_epochs(plan, epochs, len(lessons.traces))
-    if (out / "config.json").is_file():
-        note(f"{out} holds a model already; it is replaced once this training is done")
-    try:
-        with training_progress() as on_update:
-            trained = train_on(
-                lessons.traces,
-                out,
-                plan,
-                development=lessons.development,
-                on_data=None if quiet else _print_data,
-                on_update=on_update,
-            )
-    except KeyboardInterrupt as stop:
-        stop.add_note("the same command goes on from the last checkpoint")
-        raise
+    with _going_on(out), training_progress() as on_update:
+        trained = train_on(
+            lessons.traces,
+            out,
+            plan,
+            development=lessons.development,
+            excluded=lessons.excluded,
+            left_out={
+                "excluded": lessons.left_out[OF_EXCLUDED],
+                "development": lessons.left_out[OF_DEVELOPMENT],
+            },
+            on_data=None if quiet else _print_data,
+            on_update=on_update,
+        )
     if not quiet:
         _print_summary(trained)
     return trained.to_json()
+
+
+def _written(lessons: Lessons, out: Path, plan: CriticConfig, *, quiet: bool) -> dict[str, Any]:
+    """A language model that writes its verdicts."""
+    with _going_on(out), training_progress() as on_update:
+        return train_critic(
+            lessons.traces,
+            out,
+            plan,
+            development=lessons.development,
+            on_update=on_update,
+            quiet=quiet,
+        )
+
+
+@contextmanager
+def _going_on(out: Path) -> Iterator[None]:
+    """Say what becomes of a model that is there already, and that an interrupt loses nothing."""
+    if (out / "config.json").is_file():
+        note(f"{out} holds a model already; it is replaced once this training is done")
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note("the same command goes on from the last checkpoint")
+        raise
 
 
 def _print_data(data: DataReport) -> None:

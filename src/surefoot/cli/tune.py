@@ -129,13 +129,17 @@ def tune(
         loop__seed=seed,
     )
     space = _space(search, plan)
+    from surefoot.training.learning import can_teach
+
     lessons = lessons_of(
-        *(files, plan),
+        files,
+        lambda trace: can_teach(trace, plan),
         dev=dev,
         dev_share=dev_share,
         exclude=(*exclude, *search.pool),
         source_format=source_format,
         strict=strict,
+        seed=plan.loop.seed,
     )
     plan = with_epochs(plan, loop.epochs, len(lessons.traces))
     goal = _goal(search, plan, lessons.development, source_format, lessons.skipped)

@@ -12,12 +12,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from surefoot.errors import ContractError
+from surefoot.errors import ContractError, UsageError
 from surefoot.models.contract import Contract
+from surefoot.models.critic import Critic
 
 Scorer = Literal["steps", "log-ratio", "generative"]
 Weights = Literal["safetensors", "bin"]
@@ -99,6 +100,31 @@ def profile_of(source: str) -> Profile | None:
     names = {"/".join(parts[-2:])}
     names |= {part[8:].replace("--", "/", 1) for part in parts if part.startswith("models--")}
     return next((one for one in known.values() if names & {*one.models}), None)
+
+
+def critic_of(source: str) -> Critic:
+    """How a model is asked for its verdicts: as a published family that writes them, by its name,
+    or as a file such as critic.json says.
+
+    Raises:
+        UsageError: it is neither.
+        ContractError: the file holds no critic.
+    """
+    known = profiles().get(source)
+    if known is not None and known.critic is not None:
+        return Critic.from_json(known.critic)
+    if not Path(source).is_file():
+        writing = ", ".join(name for name, one in profiles().items() if one.critic is not None)
+        raise UsageError(
+            f"{source!r} is no profile of a model that writes verdicts, and no file that says how "
+            f"one is asked; there are {writing}"
+        )
+    try:
+        return Critic.from_json(json.loads(Path(source).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ContractError(f"{source} cannot be read: {error}") from None
+    except ContractError as error:
+        raise ContractError(f"{source}: {error}") from None
 
 
 def recognise(config: Mapping[str, Any], keys: Collection[str]) -> Profile | None:

@@ -219,9 +219,9 @@ class RewardConfig:
             ("shape", Shape),
         ):
             if given.get(name) is not None:
-                given[name] = _made(kind, given[name], f"{name}.")
-        made: RewardConfig = _made(cls, given, "")
-        return made
+                given[name] = made(kind, given[name], f"{name}.")
+        config: RewardConfig = made(cls, given, "")
+        return config
 
     @classmethod
     def load(cls, file: str | Path) -> RewardConfig:
@@ -231,14 +231,7 @@ class RewardConfig:
             UsageError: it is not a config.
             StorageError: it cannot be read.
         """
-        try:
-            values = json.loads(Path(file).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise StorageError(f"{file} cannot be read: {error}") from None
-        except ValueError as error:
-            raise UsageError(f"{file} is not JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise UsageError(f"{file} holds no JSON object of a training's settings")
+        values = read_settings(file)
         try:
             return cls.from_json(values)
         except UsageError as error:
@@ -250,24 +243,50 @@ class RewardConfig:
         Raises:
             UsageError: a name is unknown or a value wrong.
         """
-        values = self.to_json()
-        for name, value in sorted(changes.items(), key=lambda one: one[0].count(".")):
-            *path, last = name.split(".")
-            place = values
-            for part in path:
-                if place.get(part) is None:
-                    place[part] = {}
-                elif isinstance(place[part], str):
-                    place[part] = {"name": place[part]}
-                if not isinstance(place[part], dict):
-                    raise UsageError(f"{name} is no setting of a training")
-                place = place[part]
-            place[last] = value
-        return RewardConfig.from_json(values)
+        return RewardConfig.from_json(with_changes(self.to_json(), changes))
 
     def seeded(self, seed: int) -> RewardConfig:
         """A copy with another seed."""
         return replace(self, loop=replace(self.loop, seed=seed))
+
+
+def read_settings(file: str | Path) -> dict[str, Any]:
+    """The JSON object in a file of settings.
+
+    Raises:
+        UsageError: it holds something else.
+        StorageError: it cannot be read.
+    """
+    try:
+        values = json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(f"{file} cannot be read: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file} is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{file} holds no JSON object of a training's settings")
+    return values
+
+
+def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, changed in place by dotted name; a mere name of a loss becomes an object.
+
+    Raises:
+        UsageError: a name leads into something that is no object.
+    """
+    for name, value in sorted(changes.items(), key=lambda one: one[0].count(".")):
+        *path, last = name.split(".")
+        place = values
+        for part in path:
+            if place.get(part) is None:
+                place[part] = {}
+            elif isinstance(place[part], str):
+                place[part] = {"name": place[part]}
+            if not isinstance(place[part], dict):
+                raise UsageError(f"{name} is no setting of a training")
+            place = place[part]
+        place[last] = value
+    return values
 
 
 def _check_fit(config: RewardConfig) -> None:
@@ -303,11 +322,17 @@ def _loss(given: Any) -> Loss:
     rest = {name: value for name, value in options.items() if name != "name"}
     if "steps" in rest:
         rest["steps"] = _loss(rest["steps"])
-    made: Loss = _made(LOSSES[options["name"]], rest, "loss.")
-    return made
+    loss: Loss = made(LOSSES[options["name"]], rest, "loss.")
+    return loss
 
 
-def _made(kind: Any, values: Any, where: str) -> Any:
+def made(kind: Any, values: Any, where: str) -> Any:
+    """A dataclass of settings from values by the names of its fields; `where` stands before those
+    names in messages.
+
+    Raises:
+        UsageError: a name is unknown or a value of another kind.
+    """
     if not isinstance(values, Mapping):
         raise UsageError(f"{where.rstrip('.')} is {values!r}; it must be an object")
     names = [f.name for f in fields(kind)]

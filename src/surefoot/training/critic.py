@@ -12,28 +12,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from surefoot.errors import DataError, UsageError
+from surefoot.errors import DataError, UnscorableError, UsageError
 from surefoot.models.contract import Reading
-from surefoot.models.critic import CRITIC_FILE, Critic
+from surefoot.models.critic import CRITIC_FILE
 from surefoot.models.engine import Engine
+from surefoot.models.generative import GenerativeModel
 from surefoot.models.heads import check_logits, tokens_head
 from surefoot.models.hub import folder_of
 from surefoot.models.log_ratio import counted_log_probs
-from surefoot.models.profiles import profiles
 from surefoot.policies.chat import ChatEncoder
 from surefoot.policies.checkpoints import read_checkpoint, whole_folder
-from surefoot.traces.types import LabelSource, Trace
+from surefoot.policies.local_writer import LocalWriter
+from surefoot.scores.development import Development, measure
+from surefoot.traces.types import StepScores, Trace
 from surefoot.training.callbacks import LOG_FILE, OnUpdate, log_text
-from surefoot.training.config import Lora, TrainConfig
+from surefoot.training.critic_config import CriticConfig
 from surefoot.training.loop import Task
 from surefoot.training.machines import by_main
 from surefoot.training.scratches import discard, scratch_of
@@ -45,51 +47,8 @@ from surefoot.training.verdict_rows import Refusal, VerdictRow, VerdictRows, ver
 
 CONFIG_FILE = "training.json"
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CriticConfig:
-    """What to train a critic on and with."""
-
-    base: str
-    """Folder or hub id of a language model with a chat template."""
-    profile: str = "judge"
-    """The published critic whose prompts and verdicts are learned."""
-    critic: Critic | None = None
-    """Instead of the profile's."""
-    agree_with: LabelSource | None = None
-    """Learn from no verdict that contradicts the labels of this source."""
-    loop: TrainConfig = field(default_factory=TrainConfig)
-    lora: Lora | None = None
-    """Its changes are always put into the saved weights."""
-    max_tokens: int = 4096
-    """Longest prompt with its answer. A longer one is left out and counted; none is ever cut."""
-    side_by_side: int = 8
-    """So many rows of one problem stay together, so that what they share is computed once."""
-
-    def __post_init__(self) -> None:
-        for name in ("max_tokens", "side_by_side"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.agree_with not in (None, *get_args(LabelSource)):
-            raise UsageError(
-                f"agree_with is {self.agree_with!r}; it must be one of "
-                f"{', '.join(get_args(LabelSource))}"
-            )
-        if self.critic is None and _published(self.profile) is None:
-            raise UsageError(
-                f"{self.profile!r} is no profile of a model that writes verdicts; `surefoot models`"
-                " lists them, such as judge and judge-steps"
-            )
-
-    @property
-    def asked(self) -> Critic:
-        """How the model is asked."""
-        return self.critic or Critic.from_json(_published(self.profile) or {})
-
-    def to_json(self) -> dict[str, Any]:
-        """Every field."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return values
+_AT_ONCE = 64
+"""Development traces that are written about together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +63,29 @@ class TrainedCritic:
     """Verdicts that were not learned from, by reason."""
     final_loss: float
     """Mean loss by token over the updates last reported."""
+    development: Development | None = None
+    """What its verdicts on development traces are worth."""
+    answers: int = 0
+    """What it wrote about those."""
+    unreadable: int = 0
+    """How many of these answers hold no verdict."""
+    unscorable: int = 0
+    """Development traces that it has no room for, or cannot be asked about."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Every figure."""
+        found = self.development
+        return {
+            "traces": self.num_traces,
+            "verdicts": self.num_verdicts,
+            "tokens": self.num_tokens,
+            "refused": dict(self.refused),
+            "final_loss": self.final_loss,
+            "development": None if found is None else found.to_json(),
+            "answers": self.answers,
+            "unreadable": self.unreadable,
+            "unscorable": self.unscorable,
+        }
 
 
 class CriticTrainee(nn.Module):
@@ -131,6 +113,7 @@ def train_critic(
     out: str | Path,
     config: CriticConfig,
     *,
+    development: Sequence[Trace] = (),
     on_update: OnUpdate | None = None,
 ) -> TrainedCritic:
     """Train a critic on the verdicts in `meta["verdicts"]` of traces, as `GenerativeModel.annotate`
@@ -139,7 +122,16 @@ def train_critic(
     Verdicts that its own parser cannot read, and those longer than `config.max_tokens`, are left
     out and counted. An interrupted training goes on where it was when it is called again.
 
+    Args:
+        traces: With verdicts; others teach nothing.
+        out: Folder of the new critic.
+        config: All settings.
+        development: Labelled traces that nothing is learned from: in the end the critic writes
+            about each, and its scores are measured. Nothing is chosen or fitted by that.
+        on_update: Told of every update.
+
     Raises:
+        UsageError: the settings do not fit each other.
         DataError: there is no verdict to learn from.
         TraceError: what stands in a trace is no verdict.
         UnscorableError: a step has an observation.
@@ -148,6 +140,11 @@ def train_critic(
         StorageError: the folder cannot be written.
     """
     final, critic = Path(out), config.asked
+    if development and config.loop.fsdp:
+        raise UsageError(
+            "a critic in pieces (fsdp) cannot write about development traces; leave them out, and "
+            "score them with the trained folder"
+        )
     scratch = scratch_of(final)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -177,6 +174,11 @@ def train_critic(
     if config.lora is not None:
         trainee.model = trainee.model.merge_and_unload()
     weights = gathered(trainee)
+    measured = _Measured()
+    if development:
+        writer = LocalWriter(trainee.model, tokenizer)
+        judge = GenerativeModel(writer, critic, name=final.resolve().name, seed=config.loop.seed)
+        measured = _measured(judge, development)
 
     def write() -> None:
         with whole_folder(final, last=CRITIC_FILE) as partial:
@@ -196,7 +198,36 @@ def train_critic(
         num_tokens=_num_learned(found.rows),
         refused=found.refused,
         final_loss=course.final_loss,
+        **measured._asdict(),
     )
+
+
+class _Measured(NamedTuple):
+    development: Development | None = None
+    answers: int = 0
+    unreadable: int = 0
+    unscorable: int = 0
+
+
+def _measured(judge: GenerativeModel, traces: Sequence[Trace]) -> _Measured:
+    """What a critic's verdicts on traces are worth; those that it cannot judge have no score."""
+    scores: list[StepScores | None] = []
+    for start in range(0, len(traces), _AT_ONCE):
+        some = traces[start : start + _AT_ONCE]
+        try:
+            scores += judge.score(some)
+        except UnscorableError:
+            scores += [_score_or_none(judge, one) for one in some]
+    found = measure(traces, scores, num_resamples=1000) if any(scores) else None
+    tally = judge.tally
+    return _Measured(found, tally.answers, tally.unreadable, scores.count(None))
+
+
+def _score_or_none(judge: GenerativeModel, trace: Trace) -> StepScores | None:
+    try:
+        return judge.score(trace)
+    except UnscorableError:
+        return None
 
 
 def _trainee(model: Any, config: CriticConfig) -> CriticTrainee:
@@ -211,10 +242,6 @@ def _trainee(model: Any, config: CriticConfig) -> CriticTrainee:
     if config.loop.checkpointing:
         checkpoint(model)
     return trainee
-
-
-def _published(profile: str) -> Mapping[str, Any] | None:
-    return profiles()[profile].critic if profile in profiles() else None
 
 
 def _end_of(tokenizer: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from surefoot.errors import TraceError, UsageError
@@ -67,8 +67,15 @@ class Learning:
             too_long=frozenset(self.given[i] for i, one in enumerate(made) if one is None),
         )
 
-    def looked_at(self, traces: Sequence[Trace], development: Sequence[Trace]) -> DataReport | None:
-        """What is known of the traces that were given; None where pairs need no labels.
+    def looked_at(
+        self,
+        traces: Sequence[Trace],
+        development: Sequence[Trace],
+        excluded: Sequence[Trace],
+        left_out: Mapping[str, int],
+    ) -> DataReport | None:
+        """What is known of the traces that were given; None where pairs need no labels. The other
+        arguments are those of `guards.measure`.
 
         Raises:
             DataError: nothing can come of them.
@@ -80,6 +87,8 @@ class Learning:
             traces,
             rule,
             development=development or None,
+            excluded=excluded or None,
+            left_out=left_out,
             fits=[i not in self.too_long for i in range(len(traces))],
         )
         refuse(report, one_class=self.config.one_class)

@@ -8,9 +8,10 @@ contract that training wrote its traces with.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -103,6 +104,8 @@ def train(
     config: RewardConfig | None = None,
     *,
     development: Sequence[Trace] = (),
+    excluded: Sequence[Trace] = (),
+    left_out: Mapping[str, int] = MappingProxyType({}),
     on_data: OnData | None = None,
     on_update: OnUpdate | None = None,
     on_measure: OnMeasure | None = None,
@@ -118,6 +121,10 @@ def train(
         config: All settings.
         development: Traces that nothing is learned from: figures are measured on them, the best
             weights chosen, and threshold and calibration fitted.
+        excluded: Traces of evaluations, whose questions must not be learned; what the training
+            traces share with them is told in the report, and nothing is left out for it.
+        left_out: What was left out for that beforehand, told there too: traces by the names
+            `development` and `excluded`.
         on_data: Told what is known of the traces before any time is spent.
         on_update: Told of every update.
         on_measure: Told of every measurement on development traces while it learns.
@@ -142,7 +149,7 @@ def train(
     refuse_misaligned(learned.traces, scorer)
     trainee = _trainee(scorer, config)
     learned = learned.written(scorer.contract, scorer.renderer)
-    data = learned.looked_at(traces, development)
+    data = learned.looked_at(traces, development, excluded, left_out)
     if data is not None and on_data is not None:
         on_data(data)
     observed = (

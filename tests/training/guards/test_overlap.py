@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from surefoot.traces.questions import question_key, question_words
 from surefoot.traces.types import StepLabels, Trace
-from surefoot.training.guards import measure
+from surefoot.training.guards import measure, summary
 from surefoot.training.guards.near import NearQuestions
 from surefoot.training.targets import LabelRule
 from surefoot.worlds.last_digit import LastDigit
@@ -151,6 +151,20 @@ def test_every_count_of_an_overlap():
     assert "2 of 5 training traces have a question in nearly the words of 1 question of" in (
         warned["near-question-excluded"].what
     )
+
+
+def test_what_was_left_out_beforehand_is_told_with_what_is_shared():
+    others = [labelled("No."), labelled("Where?")]
+    given = {"development": others, "excluded": others, "left_out": {"excluded": 1_234}}
+    report = measure([labelled("Only here?")], LabelRule(), **given)
+    assert [one.left_out for one in report.overlaps] == [0, 1_234]
+    told = [line for line in summary(report).splitlines() if line.startswith("questions of")]
+    assert told == [
+        "questions of 2 development traces: 0 of 2 are in 0 training traces, 0 nearly so in 0",
+        "questions of 2 excluded traces: 0 of 2 are in 0 training traces, 0 nearly so in 0; 1,234 "
+        "more were left out for that",
+    ]
+    assert report.to_json()["overlaps"][1]["left_out"] == 1_234
 
 
 def test_a_question_may_be_the_same_for_one_trace_and_near_for_another():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,6 +33,7 @@ def measure(
     *,
     development: Iterable[Trace] | None = None,
     excluded: Iterable[Trace] | None = None,
+    left_out: Mapping[str, int] = MappingProxyType({}),
     fits: Fits | Sequence[bool] | None = None,
     leak_limit: float = LIMIT,
     seed: int = 0,
@@ -47,6 +49,8 @@ def measure(
         rule: How their labels become targets.
         development: Traces that thresholds, calibration and the best checkpoint are chosen on.
         excluded: Traces of evaluations, whose questions must not be learned.
+        left_out: By the names `development` and `excluded`: training traces that are not among
+            `traces` for having a question of those.
         fits: Whether each trace is short enough, as a function or one after the other.
         leak_limit: AUROC above which a label is said to be given away by something that takes no
             reading.
@@ -57,7 +61,11 @@ def measure(
         UsageError: `fits` is not one for each trace.
     """
     others = {"development": development, "excluded": excluded}
-    overlaps = [OverlapTally(name, own) for name, own in others.items() if own is not None]
+    overlaps = [
+        OverlapTally(name, own, left_out.get(name, 0))
+        for name, own in others.items()
+        if own is not None
+    ]
     gatherer = Gatherer(outcomes=rule.target == "outcome")
     unlabelled, masked, miscounted, too_long = Tally(), Tally(), Tally(), TooLongTally()
     sources: Counter[str] = Counter()

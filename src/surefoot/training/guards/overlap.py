@@ -35,6 +35,8 @@ class Overlap:
     near_training_traces: int
     """Training traces whose question is near, and not the same as, one of the others."""
     near_places: tuple[Place, ...]
+    left_out: int = 0
+    """Training traces that were left out beforehand for having one of the questions."""
 
 
 class OverlapTally:
@@ -43,8 +45,9 @@ class OverlapTally:
     Memory grows with the different questions on either side, not with traces.
     """
 
-    def __init__(self, name: str, others: Iterable[Trace]) -> None:
+    def __init__(self, name: str, others: Iterable[Trace], left_out: int = 0) -> None:
         self.name = name
+        self._left_out = left_out
         self._traces = 0
         self._number_of: dict[int, int] = {}
         """By the hash of a question, its number."""
@@ -99,4 +102,5 @@ class OverlapTally:
             near_questions=len(near),
             near_training_traces=self._num_near,
             near_places=tuple(self._near_places),
+            left_out=self._left_out,
         )

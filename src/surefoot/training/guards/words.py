@@ -62,10 +62,11 @@ def _repeats(report: DataReport) -> str:
 
 
 def _overlap(one: Overlap) -> str:
+    gone = f"; {one.left_out:,} more were left out for that" if one.left_out else ""
     return (
         f"questions of {one.traces:,} {one.name} traces: {one.same_questions:,} of "
         f"{one.questions:,} are in {one.same_training_traces:,} training traces, "
-        f"{one.near_questions:,} nearly so in {one.near_training_traces:,}"
+        f"{one.near_questions:,} nearly so in {one.near_training_traces:,}{gone}"
     )
 
 
