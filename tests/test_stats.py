@@ -11,6 +11,7 @@ from surefoot.stats import (
     Estimate,
     bootstrap,
     bootstrap_difference,
+    bootstrap_each,
     bootstrap_mean,
     over_seeds,
     paired_difference,
@@ -170,3 +171,14 @@ def test_a_thousand_resamples_of_ten_thousand_units_take_under_a_second():
     start = time.process_time()
     bootstrap_mean(values, seed=0)
     assert time.process_time() - start < 1.0
+
+
+def test_several_statistics_at_once_are_those_one_by_one():
+    values = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.5])
+
+    def both(counts):
+        return np.stack([counts @ values / 6, np.full(len(counts), np.nan)], axis=1)
+
+    mean, nothing = bootstrap_each(both, 6, seed=4, num_resamples=200)
+    assert mean == bootstrap_mean(values, seed=4, num_resamples=200)
+    assert nothing is None

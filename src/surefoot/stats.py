@@ -76,6 +76,35 @@ def bootstrap(
     return Estimate(mean, *_percentiles(resampled, level))
 
 
+def bootstrap_each(
+    statistics: Statistic,
+    num_units: int,
+    *,
+    seed: int,
+    num_resamples: int = 1000,
+    level: float = 0.95,
+) -> list[Estimate | None]:
+    """As `bootstrap`, of K statistics at once on the same resamples.
+
+    `statistics` gives values (R, K) for counts (R, U). None for one that does not exist on the data
+    as they are.
+
+    Raises:
+        UsageError: no units, a level outside (0, 1), or fewer than 2 resamples.
+    """
+    _check_level(level)
+    _check_sizes(num_units, num_resamples)
+    means = statistics(np.ones((1, num_units)))[0]
+    blocks = [statistics(counts) for counts in _counts(num_units, seed, num_resamples)]
+    resampled = np.concatenate(blocks)
+    return [
+        Estimate(float(mean), *_percentiles(column[~np.isnan(column)], level))
+        if math.isfinite(mean)
+        else None
+        for mean, column in zip(means, resampled.T, strict=True)
+    ]
+
+
 def bootstrap_mean(
     values: Values, *, seed: int, num_resamples: int = 1000, level: float = 0.95
 ) -> Estimate:
@@ -171,6 +200,13 @@ def _check_level(level: float) -> None:
         raise UsageError(f"level is {level}; it must lie between 0 and 1, such as 0.95")
 
 
+def _check_sizes(num_units: int, num_resamples: int) -> None:
+    if num_units < 1 or num_resamples < 2:
+        raise UsageError(
+            f"{num_units} units and {num_resamples} resamples; a bootstrap needs at least 1 and 2"
+        )
+
+
 def _counts(num_units: int, seed: int, num_resamples: int) -> Iterator[FloatArray]:
     """Blocks of rows of counts, (rows, U); each row sums to U."""
     rng = np.random.default_rng(seed)
@@ -187,10 +223,7 @@ def _resampled(
     statistic: Statistic, num_units: int, seed: int, num_resamples: int
 ) -> tuple[float, FloatArray]:
     """The statistic of the data, and of each resample in which it exists."""
-    if num_units < 1 or num_resamples < 2:
-        raise UsageError(
-            f"{num_units} units and {num_resamples} resamples; a bootstrap needs at least 1 and 2"
-        )
+    _check_sizes(num_units, num_resamples)
     mean = float(statistic(np.ones((1, num_units)))[0])
     if not math.isfinite(mean):
         raise UsageError("the statistic does not exist on these data, so it has no interval")

@@ -8,3 +8,8 @@ app = App(name="label", help="Label the steps of traces without waiting for peop
 app.command(
     "surefoot.cli.label.merge:merge", name="merge", help="Merge the labels of several sources."
 )
+app.command(
+    "surefoot.cli.label.noise:noise",
+    name="noise",
+    help="How well each source agrees with people, and at what cost.",
+)
