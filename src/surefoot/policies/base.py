@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from surefoot.errors import UsageError
+from surefoot.traces.types import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """A problem and the steps taken so far, none at the beginning."""
+    """A problem and the steps taken so far, none at the beginning.
+
+    `drawn` is how many continuations of it are known already: those that follow are the next ones
+    of the same seed, so that 2 and then 3 more are the 5 that would have come at once.
+    """
 
     problem: str
     steps: tuple[str, ...] = ()
+    drawn: int = 0
 
     def __post_init__(self) -> None:
         if not self.problem.strip():
@@ -23,6 +30,14 @@ class Prefix:
         for i, step in enumerate(self.steps):
             if not step.strip():
                 raise UsageError(f"step {i} is blank; leave it out")
+        if self.drawn < 0:
+            raise UsageError(f"drawn is {self.drawn}; it must be 0 or more")
+
+    def seed(self, seed: int, sample: int) -> int:
+        """The seed of one continuation, counted from the first of all, from 0 to 2**31 - 1: it
+        depends on nothing but what is asked."""
+        content = canonical_json([seed, sample, self.problem, self.steps])
+        return int.from_bytes(hashlib.sha256(content.encode()).digest()[:4]) >> 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +45,17 @@ class Continuation:
     """New steps for a prefix, blank ones left out.
 
     `logprob` is the sum of the log-probabilities (natural log, at temperature 1) of the sampled
-    tokens, the end of the text among them, and `num_tokens` their number. `finished` is false where
-    the length limit or a step limit cut the text; a last step that the length limit cut short is
-    kept.
+    tokens, the end of the text among them, None where a server does not say; `num_tokens` is their
+    number. `finished` is false where the length limit or a step limit cut the text; a last step
+    that the length limit cut short is kept. `failed` says why there is no text at all, where a
+    server gave none.
     """
 
     steps: tuple[str, ...]
-    logprob: float
+    logprob: float | None
     num_tokens: int
     finished: bool
+    failed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,4 +110,20 @@ class Policy(Protocol):
     def continue_prefixes(
         self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
     ) -> list[list[Continuation]]:
-        """`n` independent continuations of each prefix, the same for the same seed."""
+        """`n` independent continuations of each prefix, the same for the same seed, whatever else
+        is asked with it. An equal prefix that comes again goes on where the one before stopped.
+
+        Raises:
+            UnscorableError: a prefix is not for this policy, such as one that is too long.
+        """
+
+
+def sample_seeds(prefixes: Sequence[Prefix], n: int, seed: int) -> list[list[int]]:
+    """The seeds of the `n` continuations of each prefix."""
+    drawn: dict[Prefix, int] = {}
+    seeds = []
+    for prefix in prefixes:
+        first = drawn.get(prefix, prefix.drawn)
+        seeds.append([prefix.seed(seed, first + j) for j in range(n)])
+        drawn[prefix] = first + n
+    return seeds

@@ -11,13 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoModelForCausalLM
 
-from surefoot.errors import ModelError, UsageError
-from surefoot.policies.base import Continuation, Prefix, Sampling, Usage
+from surefoot.errors import ModelError, UnscorableError, UsageError
+from surefoot.policies.base import Continuation, Prefix, Sampling, Usage, sample_seeds
 from surefoot.policies.checkpoints import read_checkpoint, whole_folder
-from surefoot.policies.sampling import Row, end_tokens, sample_rows
+from surefoot.policies.sampling import Row, end_tokens, own_spots, sample_rows
 from surefoot.traces.layout import Layout
 
 LAYOUT_FILE = "layout.json"
@@ -79,16 +78,17 @@ class LocalPolicy:
     def continue_prefixes(
         self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
     ) -> list[list[Continuation]]:
-        """`n` independent continuations of each prefix, the same for the same seed and batch size.
+        """`n` independent continuations of each prefix. Every row has its own random numbers, so
+        they do not depend on what else is asked or on the batch size, but for rounding.
 
         Raises:
             UsageError: `n` is less than 1.
-            ModelError: a prefix leaves the model no position to write at.
+            UnscorableError: a prefix leaves the model no position to write at.
         """
         if n < 1:
             raise UsageError(f"n is {n}; ask for at least one continuation")
         sampling = sampling or Sampling()
-        generator = torch.Generator().manual_seed(seed)
+        seeds = sample_seeds(prefixes, n, seed)
         encoded = self.layout.encode([(p.problem, p.steps) for p in prefixes], self.tokenizer)
         prompts = [one.ids for one in encoded]
         room = [self._room(i, ids, sampling.max_new_tokens) for i, ids in enumerate(prompts)]
@@ -104,7 +104,7 @@ class LocalPolicy:
                 n,
                 ends=self._ends,
                 sampling=sampling,
-                spots=lambda alive: torch.rand(len(alive), 1, generator=generator),
+                spots=own_spots([one for i in chosen for one in seeds[i]]),
                 goes_on=lambda row: self._goes_on(row, sampling.max_new_steps),
                 usage=self.usage,
             )
@@ -118,7 +118,7 @@ class LocalPolicy:
         if positions is None:
             return max_new_tokens
         if len(prompt) >= positions:
-            raise ModelError(
+            raise UnscorableError(
                 f"prefix {i} has {len(prompt)} tokens, {self.name} has {positions} positions; "
                 "shorten it or use a model with more room"
             )

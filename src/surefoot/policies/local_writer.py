@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoModelForCausalLM
 
 from surefoot.errors import ModelError, UnscorableError
 from surefoot.policies.base import Sampling, Usage
 from surefoot.policies.chat import ChatEncoder
 from surefoot.policies.checkpoints import read_checkpoint
-from surefoot.policies.sampling import Row, end_tokens, next_logprobs, sample_rows
+from surefoot.policies.sampling import Row, end_tokens, next_logprobs, own_spots, sample_rows
 from surefoot.policies.writer import Odds, Request, Written, before_stop, check_asked
 
 _TAIL = 4
@@ -111,7 +110,7 @@ class LocalWriter:
             n,
             ends=self._ends,
             sampling=sampling,
-            spots=_own_spots([one.seed(seed, j) for one in requests for j in range(n)]),
+            spots=own_spots([one.seed(seed, j) for one in requests for j in range(n)]),
             goes_on=lambda row: not self._stops(row.tokens, requests[row.prompt].stop),
             usage=self.usage,
         )
@@ -155,12 +154,6 @@ class LocalWriter:
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text
-
-
-def _own_spots(seeds: Sequence[int]) -> Callable[[Sequence[int]], torch.Tensor]:
-    """Random numbers for rows, each row's from its own seed."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return lambda rows: torch.stack([torch.rand(1, generator=generators[i]) for i in rows])
 
 
 def _by_length(prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:

@@ -15,6 +15,9 @@ from transformers import DynamicCache
 
 from surefoot.policies.base import Sampling, Usage
 
+_AHEAD = 32
+"""How many random numbers of a row are drawn at once."""
+
 
 @dataclass(slots=True)
 class Row:
@@ -97,6 +100,24 @@ def sample_rows(
         logits = _forward(model, tokens[:, None], mask, positions[:, None], cache)
     usage.new_tokens += sum(row.num_sampled for row in rows)
     return rows
+
+
+def own_spots(seeds: Sequence[int]) -> Callable[[Sequence[int]], torch.Tensor]:
+    """Random numbers for rows that are drawn side by side, each row's from its own seed."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    ahead = torch.empty(len(seeds), _AHEAD)
+    step = 0
+
+    def spots(rows: Sequence[int]) -> torch.Tensor:
+        nonlocal step
+        place = step % _AHEAD
+        if place == 0:
+            for i in rows:
+                ahead[i] = torch.rand(_AHEAD, generator=generators[i])
+        step += 1
+        return ahead[list(rows), place : place + 1]
+
+    return spots
 
 
 @torch.inference_mode()

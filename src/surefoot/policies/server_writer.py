@@ -1,27 +1,20 @@
 """A writer on a server that speaks the OpenAI protocol: vLLM, SGLang, llama.cpp, OpenAI and others.
 
-Requests that fail in a way that may pass (429, 5xx, no connection, no answer in time) are repeated,
-with growing pauses. Any other answer than the one asked for is an error with the address and what
-was said, and never a number.
+Any other answer than the one asked for is an error with the address and what was said, and never a
+number.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from surefoot.errors import ModelError, UnscorableError, UsageError
+from surefoot.errors import ModelError, UsageError
 from surefoot.policies.base import Sampling, Usage
 from surefoot.policies.chat import ChatEncoder
+from surefoot.policies.openai_server import OpenAIServer, at, text_of
 from surefoot.policies.writer import Odds, Request, Written, before_stop, check_asked
-
-_EXCERPT = 300
-_TOO_LONG = ("context length", "context_length")
-"""What servers say of a request that their model has no room for."""
-_MISSING = object()
 
 
 class ServerWriter:
@@ -46,6 +39,7 @@ class ServerWriter:
         num_logprobs: How many log-probabilities to ask for; servers have limits of their own.
         limit: What the server calls the number of tokens to write, in chats.
         name: What its answers are signed with; the model's name if None.
+        server: Who asks at this address, instead of a client made here.
 
     Raises:
         UsageError: the client is not installed, or a number cannot be one.
@@ -66,30 +60,24 @@ class ServerWriter:
         num_logprobs: int = 20,
         limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
         name: str | None = None,
+        server: OpenAIServer | None = None,
     ) -> None:
-        for what, value, least in (
-            ("num_connections", num_connections, 1),
-            ("num_retries", num_retries, 0),
-            ("num_logprobs", num_logprobs, 1),
-        ):
-            if value < least:
-                raise UsageError(f"{what} is {value}; it must be at least {least}")
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"{url!r} is not an address such as http://localhost:8000/v1")
-        self.url = url.rstrip("/")
+        if num_logprobs < 1:
+            raise UsageError(f"num_logprobs is {num_logprobs}; it must be at least 1")
+        self.server = server or OpenAIServer(
+            url,
+            token=token,
+            num_connections=num_connections,
+            timeout_s=timeout_s,
+            num_retries=num_retries,
+        )
         self.model = model
         self.goes_on = goes_on
-        self.num_connections = num_connections
         self.num_logprobs = num_logprobs
         self.limit = limit
         self.name = name or model
         self.usage = Usage()
-        self._token, self._timeout_s, self._num_retries = token, timeout_s, num_retries
         self._chat = None if tokenizer is None else ChatEncoder(tokenizer)
-        self._library = _client_library()
-        self._client = self._library.OpenAI(
-            base_url=self.url, api_key=token or "none", timeout=timeout_s, max_retries=num_retries
-        )
 
     def write(
         self, requests: Sequence[Request], n: int, *, seed: int, sampling: Sampling | None = None
@@ -140,8 +128,12 @@ class ServerWriter:
         return [_odds(answer, choices, self._where) for answer in self._ask_all(bodies)]
 
     @property
+    def _path(self) -> str:
+        return "/chat/completions" if self._chat is None else "/completions"
+
+    @property
     def _where(self) -> str:
-        return self.url + ("/chat/completions" if self._chat is None else "/completions")
+        return self.server.url + self._path
 
     def _body(self, request: Request, max_new_tokens: int) -> dict[str, Any]:
         """The model, the conversation and the length, as the protocol writes them."""
@@ -162,70 +154,23 @@ class ServerWriter:
         return body
 
     def _ask_all(self, bodies: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """The answers, in order. After a failure those that have not been asked never are."""
-        pool = ThreadPoolExecutor(self.num_connections, thread_name_prefix="surefoot-writer")
-        try:
-            answers = list(pool.map(self._ask, bodies))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        answers = self.server.ask_all(self._path, bodies)
         for answer in answers:
             self.usage.calls += 1
-            self.usage.prompt_tokens += _at(answer, self._where, int, "usage", "prompt_tokens")
-            self.usage.new_tokens += _at(answer, self._where, int, "usage", "completion_tokens")
+            self.usage.prompt_tokens += at(answer, self._where, int, "usage", "prompt_tokens")
+            self.usage.new_tokens += at(answer, self._where, int, "usage", "completion_tokens")
         return answers
-
-    def _ask(self, body: Mapping[str, Any]) -> Any:
-        from httpx2 import Response
-
-        library, where = self._library, self._where
-        times = self._num_retries + 1
-        try:
-            path = where.removeprefix(self.url)
-            response = self._client.post(path, body=body, cast_to=Response)
-            return json.loads(response.content)
-        except library.APIStatusError as error:
-            said = self._excerpt(error.response.text)
-            if error.status_code == 400 and any(words in said.lower() for words in _TOO_LONG):
-                raise UnscorableError(f"{where} has no room for a request: {said}") from None
-            raise ModelError(f"{where}: status {error.status_code}: {said}") from None
-        except library.APITimeoutError:
-            raise ModelError(
-                f"{where}: no answer within {self._timeout_s:g} s, {times} times; raise "
-                "timeout_s, or ask for less at once with num_connections"
-            ) from None
-        except library.APIConnectionError as error:
-            reason = error.__cause__ or error
-            raise ModelError(
-                f"{where}: no connection, {times} times ({reason}); is the server running there?"
-            ) from None
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{where}: the answer is not JSON: {error}") from None
-
-    def _excerpt(self, text: str) -> str:
-        """The beginning of what was said, on one line and without our token."""
-        if self._token:
-            text = text.replace(self._token, "...")
-        text = " ".join(text.split()) or "(empty)"
-        return text[:_EXCERPT] + ("..." if len(text) > _EXCERPT else "")
 
 
 def _written(answer: Any, stop: Sequence[str], where: str) -> Written:
-    choice = _at(answer, where, dict, "choices", 0)
-    if "message" in choice:
-        text = _at(choice, where, (str, type(None)), "message", "content") or ""
-    else:
-        text = _at(choice, where, str, "text")
-    text = text.encode(errors="replace").decode()
+    text, reason = text_of(answer, where)
     kept = before_stop(text, stop)
-    return Written(
-        text if kept is None else kept,
-        _at(answer, where, int, "usage", "completion_tokens"),
-        _at(choice, where, (str, type(None)), "finish_reason") == "stop",
-    )
+    num_tokens = at(answer, where, int, "usage", "completion_tokens")
+    return Written(text if kept is None else kept, num_tokens, reason == "stop")
 
 
 def _odds(answer: Any, choices: Sequence[str], where: str) -> Odds | None:
-    named = _logprobs(_at(answer, where, dict, "choices", 0), where)
+    named = _logprobs(at(answer, where, dict, "choices", 0), where)
     found: list[float | None] = []
     for choice in choices:
         others = [one for one in choices if one != choice]
@@ -255,42 +200,15 @@ def _logprobs(choice: Mapping[str, Any], where: str) -> list[tuple[str, float]]:
         )
     named: Iterable[tuple[Any, Any]]
     if "content" in given:
-        content = _at(choice, where, list, "logprobs", "content")
+        content = at(choice, where, list, "logprobs", "content")
         path = ("logprobs", "content", 0, "top_logprobs")
-        tokens = _at(choice, where, list, *path) if content else []
-        named = [(_at(one, where, str, "token"), one.get("logprob")) for one in tokens]
+        tokens = at(choice, where, list, *path) if content else []
+        named = [(at(one, where, str, "token"), one.get("logprob")) for one in tokens]
     else:
-        tops = _at(choice, where, list, "logprobs", "top_logprobs")
-        named = _at(choice, where, dict, "logprobs", "top_logprobs", 0).items() if tops else []
+        tops = at(choice, where, list, "logprobs", "top_logprobs")
+        named = at(choice, where, dict, "logprobs", "top_logprobs", 0).items() if tops else []
     for _, logprob in named:
         number = isinstance(logprob, (int, float)) and not isinstance(logprob, bool)
         if not number or not math.isfinite(logprob):
             raise ModelError(f"{where}: a log-probability is {logprob!r}")
     return [(token, float(logprob)) for token, logprob in named]
-
-
-def _at(value: Any, where: str, kind: Any, *path: str | int) -> Any:
-    """What stands at a path of an answer, if it is of that kind."""
-    here: Any = value
-    for key in path:
-        try:
-            here = here[key]
-        except (KeyError, IndexError, TypeError):
-            here = _MISSING
-            break
-    if not isinstance(here, kind) or isinstance(here, bool):
-        raise ModelError(
-            f"{where}: the answer is not of the OpenAI protocol: its "
-            f"{'.'.join(map(str, path))} is {'missing' if here is _MISSING else repr(here)[:80]}"
-        )
-    return here
-
-
-def _client_library() -> Any:
-    try:
-        import openai
-    except ImportError:
-        raise UsageError(
-            "writers on servers need the OpenAI client: pip install 'surefoot[remote]'"
-        ) from None
-    return openai
