@@ -242,6 +242,6 @@ def test_processes_that_cannot_begin_are_an_error(
 ) -> None:
     (tmp_path / "fatal_module.py").write_text("import os; os._exit(7)", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(WorkerError, match="3 worker processes could not begin, .* code 7"):  # noqa: SIM117
+    with pytest.raises(WorkerError, match=r"3 worker processes could not begin, .* code 7"):  # noqa: SIM117
         with Workers(2, 5, imports=["fatal_module"]) as workers:
             list(workers.map(square, [1]))
