@@ -10,6 +10,13 @@ Covers closed arithmetic: no variables, no functions, no irrational numbers. Wha
 leaves alone.
 """
 
-from surefoot.labels.equations.verdicts import Statement, StepCheck, Verdict, check_step
+from surefoot.labels.equations.verdicts import (
+    Rule,
+    Statement,
+    StepCheck,
+    Verdict,
+    check_step,
+    step_check,
+)
 
-__all__ = ["Statement", "StepCheck", "Verdict", "check_step"]
+__all__ = ["Rule", "Statement", "StepCheck", "Verdict", "check_step", "step_check"]

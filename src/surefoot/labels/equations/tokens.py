@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Kind = Literal["number", "sign", "word", "command", "open", "close", "relation", "wall", "odd"]
@@ -90,13 +91,17 @@ _COMMANDS: dict[str, tuple[Kind, str]] = {
 """What a LaTeX command becomes; a command that is not here is `odd`."""
 
 
-def tokenise(text: str) -> list[list[Token]]:
-    """The tokens of a step: of its running text, then of each GSM8K annotation ``<<3*4=12>>``."""
+@lru_cache(maxsize=4)
+def tokenise(text: str) -> tuple[tuple[Token, ...], ...]:
+    """The tokens of a step: of its running text, then of each GSM8K annotation ``<<3*4=12>>``.
+
+    The last few steps are remembered, for the checkers that read them one after the other.
+    """
     annotations = list(_ANNOTATION.finditer(text))
     blanked = _ANNOTATION.sub(lambda found: " " * len(found.group()), text) if annotations else text
     streams = [_close_brackets(_tokens(blanked, 0, len(blanked)))]
     streams += [_close_brackets(_tokens(text, a.start() + 2, a.end() - 2)) for a in annotations]
-    return streams
+    return tuple(map(tuple, streams))
 
 
 def _tokens(text: str, start: int, end: int) -> list[Token]:

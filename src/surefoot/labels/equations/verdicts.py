@@ -7,7 +7,7 @@ allows, and nothing around it suggests that it means, asks or supposes something
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
@@ -44,6 +44,20 @@ _SUM = re.compile(r"[+−-]")
 _MONEY = re.compile(r"[$£€¢]")
 
 
+Rule = Literal[
+    "arithmetic",
+    "closed formula",
+    "identity",
+    "derivation",
+    "system",
+    "substitution",
+    "comparison",
+    "whole numbers",
+    "units",
+]
+"""What a statement was checked by; all but the first are of `surefoot.labels.checkers`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One equation: where it stands in the step, its two sides, and whether they agree.
@@ -60,6 +74,7 @@ class Statement:
     right: Fraction | None
     verdict: Verdict
     why: str
+    rule: Rule = "arithmetic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,11 @@ def check_step(text: str) -> StepCheck:
                 doubt = _doubt(text, link, foreign, link.end <= denied_until)
                 verdict, why = ("cannot tell", doubt) if doubt else (verdict, why)
             statements.append(_statement(text, link, verdict, why))
+    return step_check(statements)
+
+
+def step_check(statements: Sequence[Statement]) -> StepCheck:
+    """The verdict on a step of which these are the statements."""
     verdicts = {statement.verdict for statement in statements}
     if "fails" in verdicts:
         return StepCheck(tuple(statements), "fails")

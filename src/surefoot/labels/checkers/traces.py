@@ -1,0 +1,133 @@
+"""Every step of a trace checked in the light of the question and of the lines before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
+from itertools import pairwise
+
+from surefoot.labels.checkers.conversions import find_conversions
+from surefoot.labels.checkers.derivations import contradiction
+from surefoot.labels.checkers.doubts import doubt
+from surefoot.labels.checkers.knowledge import Conflict, Knowledge, Line
+from surefoot.labels.checkers.rewritings import check_relations
+from surefoot.labels.checkers.sides import Readings, Relation, find_relations
+from surefoot.labels.checkers.whole_numbers import find_claims
+from surefoot.labels.checkers.words import REWRITES
+from surefoot.labels.equations import (
+    Rule,
+    Statement,
+    StepCheck,
+    Verdict,
+    check_step,
+    step_check,
+)
+
+
+_FORMULA = re.compile(r"[\d\\$=+]")
+
+
+def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
+    """The evidence for each step; no text makes it raise.
+
+    To `check_step` it adds formulas with variables, roots and functions; equations that do not
+    follow from the one before; values that do not solve what was stated before; inequalities,
+    divisibility and units. A step fails only by a statement whose `why` a person can check; it
+    names the line that the verdict rests on, where that is another one.
+    """
+    products = "digit" not in problem.lower()
+    knowledge = Knowledge()
+    given = find_relations(problem, products=products)
+    knowledge.learn(-1, problem, given)
+    stated = {(one.left, one.right) for one in given}
+    checks: list[StepCheck] = []
+    last: tuple[Line, Relation, str] | None = None
+    for position, text in enumerate(steps):
+        relations = find_relations(text, products=products)
+        if relations and last and not relations[0].left and _continues(text, relations[0]):
+            relations[0] = replace(relations[0], left=last[1].right, index=last[1].chain)
+        closed = check_step(text).statements
+        statements = [
+            *closed,
+            *(
+                _statement(text, v.relation.start, v.relation.end, v.why, v.rule, holds=v.holds)
+                for v in check_relations(text, relations, closed)
+            ),
+            *_derivations(position, text, relations, last, stated),
+            *_conflicts(text, knowledge.learn(position, text, relations)),
+            *_claims(text),
+        ]
+        checks.append(step_check(statements))
+        stated |= {(one.left, one.right) for one in relations}
+        last = None
+        if relations and relations[-1].right:
+            end = relations[-1]
+            last = Line(position, text[end.start : end.end]), end, text[end.end :]
+    return checks
+
+
+def _statement(
+    text: str, start: int, end: int, why: str, rule: Rule, *, holds: bool = False
+) -> Statement:
+    verdict: Verdict = "holds" if holds else "fails"
+    return Statement(text[start:end], start, end, None, None, verdict, why, rule)
+
+
+def _continues(text: str, first: Relation) -> bool:
+    """Whether a step goes on with the chain before it: it begins with the sign of a relation.
+
+    Words may stand before it if they say that something is rewritten.
+    """
+    before = text[: first.start].rstrip(" \n\\[($&")
+    return not before or (REWRITES.search(before) is not None and not _FORMULA.search(before))
+
+
+def _derivations(
+    position: int,
+    text: str,
+    relations: Sequence[Relation],
+    last: tuple[Line, Relation, str] | None,
+    stated: Set[tuple[Readings, Readings]],
+) -> Iterator[Statement]:
+    """Equations that contradict the one before them, in this step or at the end of the last.
+
+    One that was `stated` before is only stated again.
+    """
+    pairs = [
+        (Line(position, text[a.start : a.end]), a, text[a.end : b.start], b)
+        for a, b in pairwise(relations)
+        if a.clause != b.clause
+    ]
+    if last and relations:
+        pairs.append((*last[:2], f"{last[2]}\n{text[: relations[0].start]}", relations[0]))
+    for line, before, between, after in pairs:
+        if before.sign != "=" or after.sign != "=" or before.chain > 1 or after.index:
+            continue
+        if not (before.left and before.right and after.left and after.right):
+            continue
+        if (after.left, after.right) in stated:
+            continue
+        why = contradiction(before, after, between, same_step=line.position == position)
+        if why and not doubt(text, after.start, after.end):
+            why = f"it does not follow from {line}: {why}"
+            yield _statement(text, after.start, after.end, why, "derivation")
+
+
+def _conflicts(text: str, found: Sequence[Conflict]) -> Iterator[Statement]:
+    for conflict in found:
+        if not doubt(text, conflict.start, conflict.end):
+            yield _statement(text, conflict.start, conflict.end, conflict.why, conflict.rule)
+
+
+def _claims(text: str) -> Iterator[Statement]:
+    """Claims about whole numbers, and conversions of units."""
+    for claim in find_claims(text):
+        congruent = "equiv" in text[claim.start : claim.end]
+        if claim.true or not doubt(text, claim.start, claim.end, congruent=congruent):
+            span = claim.start, claim.end
+            yield _statement(text, *span, claim.why, "whole numbers", holds=claim.true)
+    for conversion in find_conversions(text):
+        if conversion.true or not doubt(text, conversion.start, conversion.end):
+            span = conversion.start, conversion.end
+            yield _statement(text, *span, conversion.why, "units", holds=conversion.true)
