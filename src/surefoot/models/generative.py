@@ -84,17 +84,18 @@ class GenerativeModel(BatchScorer):
     def label(self, trace: Trace) -> StepLabels:
         """The same verdicts as labels: k of n answers call the step good; None where none says
         anything about it. A probability is a vote for the likelier of the two."""
-        return self._labels(self.explain(trace), len(trace.steps))
+        return self.labels_of(self.explain(trace), len(trace.steps))
 
     def annotate(self, trace: Trace) -> Trace:
         """The trace with those labels, and in its `meta` all that was written, from which another
         critic can learn (`surefoot.training.critic`)."""
         verdicts = self.explain(trace)
-        labelled = trace.with_labels(self._labels(verdicts, len(trace.steps)))
+        labelled = trace.with_labels(self.labels_of(verdicts, len(trace.steps)))
         written = [verdict.to_json() for verdict in verdicts]
         return replace(labelled, meta={**trace.meta, VERDICTS: written})
 
-    def _labels(self, verdicts: Sequence[Verdict], num_steps: int) -> StepLabels:
+    def labels_of(self, verdicts: Sequence[Verdict], num_steps: int) -> StepLabels:
+        """Verdicts on a trace of so many steps as labels, as `label`."""
         counts: list[tuple[int, int] | None] = []
         for k in range(num_steps):
             said = [verdict.good[k] >= 0.5 for verdict in verdicts if k in verdict.good]
@@ -164,7 +165,7 @@ class GenerativeModel(BatchScorer):
             for j, answer in enumerate(own):
                 if odds is None:
                     good = votes(self.critic, answer, step, len(question.prompts.steps))
-                    verdict = Verdict(step, j, answer.text, good)
+                    verdict = Verdict(step, j, answer.text, good, cut=not answer.finished)
                 else:
                     verdict = _of_choice(question.k, j, answer, odds[i][j])
                 self.tally.answers += 1
@@ -269,9 +270,11 @@ def _missing(written: str, close: str) -> str:
 def _of_choice(step: int, sample: int, answer: Answer, odds: Odds | None) -> Verdict:
     """The verdict of a choice between the good and the bad word; none where neither is possible."""
     good, bad = (-math.inf, -math.inf) if odds is None else odds.logprobs
+    cut = not answer.finished
     if good == bad == -math.inf:
-        return Verdict(step, sample, answer.text, {})
-    return Verdict(step, sample, answer.text, {step: _sigmoid(good - bad)}, {step: good - bad})
+        return Verdict(step, sample, answer.text, {}, cut=cut)
+    p = _sigmoid(good - bad)
+    return Verdict(step, sample, answer.text, {step: p}, {step: good - bad}, cut)
 
 
 def _sigmoid(x: float) -> float:

@@ -57,7 +57,8 @@ class Verdict:
 
     `step` is the one in question, None where all are. `good` has, for the steps it says something
     about, the probability that the step is good, or 1 or 0 where the answer just says so; it is
-    empty where no verdict can be read. `log_odds` has log(p / (1 - p)) of probabilities.
+    empty where no verdict can be read. `log_odds` has log(p / (1 - p)) of probabilities. `cut` says
+    that the length limit ended the answer.
     """
 
     step: int | None
@@ -65,9 +66,10 @@ class Verdict:
     text: str
     good: Mapping[int, float]
     log_odds: Mapping[int, float] = field(default_factory=dict)
+    cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """All but the log-odds, which may be infinite."""
+        """What another critic can learn from: not the log-odds, which may be infinite."""
         good = {str(k): p for k, p in self.good.items()}
         return {"step": self.step, "sample": self.sample, "text": self.text, "good": good}
 

@@ -9,10 +9,10 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from surefoot.errors import ModelError
 from surefoot.policies.crew import Crew
 from surefoot.policies.openai_server import OpenAIServer, at, text_of
 from surefoot.policies.pace import Pace
@@ -113,7 +113,7 @@ class KeptServer(OpenAIServer):
 
     def ask_all(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> list[Any]:
         """The answers, in order. After a failure those that have not been asked never are."""
-        futures = [self._crew.submit(lambda one=body: self.ask(path, one)) for body in bodies]
+        futures = [self._crew.submit(partial(self.ask, path, body)) for body in bodies]
         try:
             return [one.result() for one in futures]
         finally:
@@ -128,5 +128,7 @@ class KeptServer(OpenAIServer):
         """
         where = self.url + path
         text_of(answer, where)
-        usage = [at(answer, where, int, "usage", f"{one}_tokens") for one in ("prompt", "completion")]
+        usage = [
+            at(answer, where, int, "usage", f"{one}_tokens") for one in ("prompt", "completion")
+        ]
         return sum(usage)

@@ -13,3 +13,14 @@ app.command(
     name="noise",
     help="How well each source agrees with people, and at what cost.",
 )
+app.command("surefoot.cli.label.judge:judge", name="judge", help="Ask a stronger model.")
+app.command(
+    "surefoot.cli.label.select:select",
+    name="select",
+    help="The traces that people should label next.",
+)
+app.command(
+    "surefoot.cli.label.rollout:rollout",
+    name="rollout",
+    help="Label steps by how often a policy still arrives from them.",
+)

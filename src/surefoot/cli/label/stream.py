@@ -122,7 +122,7 @@ def stream(
     goes_on = out is not None and is_resumed(out, rows.resume)
     if out is not None and goes_on:
         _check_settings(out, settings)
-    with _bar(doing, _num_rows(files), spent) as advance, open_rows(out, rows.resume) as writer:
+    with _bar(doing, num_rows(files), spent) as advance, open_rows(out, rows.resume) as writer:
         if out is not None and goes_on:
             _keep_settings(out, settings)
         work = unfinished(inputs, out, writer, other=_other, on_done=on_done)
@@ -181,7 +181,7 @@ def _keep_settings(out: str, settings: Mapping[str, Any]) -> None:
     draft.publish()
 
 
-def _num_rows(files: Sequence[str]) -> int | None:
+def num_rows(files: Sequence[str]) -> int | None:
     """How many rows there are, None where that is not known without reading them."""
     if not sys.stderr.isatty() or not all(one.endswith(".jsonl") for one in files):
         return None
