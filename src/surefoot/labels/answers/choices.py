@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-Compare = Callable[[str, str], "tuple[bool | None, str]"]
+from surefoot.labels.answers.quantities import Found
+
+Compare = Callable[[str, str], Found]
 
 _SAID = r"(?:(?:the )?(?:correct |right |final )?(?:option|choice|answer)(?: is)?\s*:?\s*)?"
 _LETTER = re.compile(
@@ -43,9 +45,7 @@ def options_of(problem: str) -> dict[str, str]:
     }
 
 
-def same_choice(
-    reference: str, answer: str, options: dict[str, str], compare: Compare
-) -> tuple[bool | None, str]:
+def same_choice(reference: str, answer: str, options: dict[str, str], compare: Compare) -> Found:
     """Whether a tidy answer chooses the same option as a tidy reference, by letter or by text.
 
     `compare` says whether two texts of options are the same.
@@ -61,9 +61,7 @@ def same_choice(
     return None, "one names no option, and there is no list of options to find it in"
 
 
-def _by_text(
-    right: str, answer: str, options: dict[str, str], compare: Compare
-) -> tuple[bool | None, str]:
+def _by_text(right: str, answer: str, options: dict[str, str], compare: Compare) -> Found:
     if right not in options:
         return None, "the answer names no option, and the problem lists none to compare with"
     same = {letter: compare(text, answer)[0] for letter, text in options.items()}

@@ -10,14 +10,12 @@ from typing import Any
 
 from surefoot.errors import UsageError
 from surefoot.labels.answers.choices import is_choice, options_of, same_choice
-from surefoot.labels.answers.quantities import Tolerance, same_quantity
+from surefoot.labels.answers.quantities import Found, Tolerance, same_quantity
 from surefoot.labels.answers.spelling import MAX_LENGTH, name_of, same_text, tidy, unnamed
 from surefoot.labels.answers.structures import read_structure, same_structure
 
-Found = tuple[bool | None, str]
-
-MAX_NESTING = 4
-"""Structures of structures are compared so many levels down."""
+MAX_PAIRS = 2_000
+"""Pairs of parts that structures within structures may give to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,8 @@ def compare(
         same = reference.split() == answer.split()
         return Checked(True if same else None, f"longer than {MAX_LENGTH} characters", "text")
     question = _Question(check, tidy(problem[-20_000:]))
-    return METHODS[check.method](question, tidy(reference), tidy(answer))
+    found = METHODS[check.method](question, tidy(reference), tidy(answer))
+    return found or Checked(None, f"not both can be read by the method {check.method}", "")
 
 
 def same_answer(a: str, b: str) -> bool | None:
@@ -104,77 +103,68 @@ class _Question:
 
     check: AnswerCheck
     problem: str
-    nesting: int = 0
+    pairs: int = 1
 
-    @property
-    def inner(self) -> _Question:
-        """The same, for a part of a structure or the text of an option."""
-        return replace(self, problem="", nesting=self.nesting + 1)
-
-
-def _auto(question: _Question, reference: str, answer: str) -> Checked:
-    """The first method that can tell; else what the most fitting one says."""
-    told: list[Checked] = []
-    for method in _fitting(question, reference, answer):
-        told.append(method(question, reference, answer))
-        if told[-1].same is not None:
-            return told[-1]
-    return told[-1]
+    def inner(self, pairs: int = 1) -> _Question:
+        """The same, for so many pairs of parts, or for the text of an option."""
+        return replace(self, problem="", pairs=self.pairs * pairs)
 
 
-def _fitting(question: _Question, reference: str, answer: str) -> list[Method]:
-    """The methods that two answers call for; the last has the last word."""
+def _auto(question: _Question, reference: str, answer: str) -> Checked | None:
+    """What the first method says that has anything to say."""
     options = options_of(question.problem).values()
     if is_choice(reference) or is_choice(answer) or reference in options:
-        return [_equal, _choice]
-    structures = [read_structure(unnamed(one)) for one in (reference, answer)]
-    if all(structures):
-        return [_text, _number, _structure]
-    if any(structures):
-        return [_text, _number, _structure, _formula]
-    return [_text, _number, _formula]
+        return _choice(question, reference, answer)
+    asked = (_text, _number, _structure, _formula)
+    return next((one for ask in asked if (one := ask(question, reference, answer))), None)
 
 
-def _text(question: _Question, reference: str, answer: str) -> Checked:
+def _text(question: _Question, reference: str, answer: str) -> Checked | None:
     same = same_text(reference, answer)
-    why = {True: "the same text", False: "other words", None: "the texts differ"}[same]
-    return Checked(same, why, "text")
+    return (
+        None if same is None else Checked(same, "the same text" if same else "another word", "text")
+    )
 
 
-def _equal(question: _Question, reference: str, answer: str) -> Checked:
-    found = _text(question, reference, answer)
-    return replace(found, same=found.same or None)
-
-
-def _number(question: _Question, reference: str, answer: str) -> Checked:
+def _number(question: _Question, reference: str, answer: str) -> Checked | None:
     found = same_quantity(unnamed(reference), unnamed(answer), question.check.tolerance)
-    return Checked(*found, "number")
+    return Checked(*found, "number") if found else None
 
 
-def _choice(question: _Question, reference: str, answer: str) -> Checked:
+def _choice(question: _Question, reference: str, answer: str) -> Checked | None:
     def same(a: str, b: str) -> Found:
-        found = _auto(question.inner, a, b)
-        return found.same, found.why
+        return _found(_auto(question.inner(), a, b))
 
+    if same_text(reference, answer):
+        return Checked(True, "the same text", "text")
     options = options_of(question.problem)
     return Checked(*same_choice(reference, answer, options, same), "choice")
 
 
-def _structure(question: _Question, reference: str, answer: str) -> Checked:
-    if question.nesting >= MAX_NESTING:
-        return Checked(None, "nested too deeply", "structure")
+def _structure(question: _Question, reference: str, answer: str) -> Checked | None:
+    reference, answer = unnamed(reference), unnamed(answer)
+    pairs = 1
+    for one in (read_structure(reference), read_structure(answer)):
+        pairs *= len(one.parts) if one else 1
+    parts = question.inner(pairs)
+    if parts.pairs > MAX_PAIRS:
+        return Checked(None, "too many parts to compare", "structure")
 
     def same(a: str, b: str) -> Found:
         names = [name_of(one) for one in (a, b)]
         if all(names) and names[0] != names[1]:
             return False, "the names differ"
-        found = _auto(question.inner, a, b)
-        return found.same, found.why
+        return _found(_auto(parts, a, b))
 
-    return Checked(*same_structure(unnamed(reference), unnamed(answer), same), "structure")
+    found = same_structure(reference, answer, same)
+    return Checked(*found, "structure") if found else None
 
 
-def _formula(question: _Question, reference: str, answer: str) -> Checked:
+def _found(checked: Checked | None) -> Found:
+    return (checked.same, checked.why) if checked else (None, "that cannot be told")
+
+
+def _formula(question: _Question, reference: str, answer: str) -> Checked | None:
     if not question.check.algebra:
         return Checked(None, "formulas were not compared", "formula")
     from surefoot.labels.answers.formulas import same_formula
@@ -182,7 +172,7 @@ def _formula(question: _Question, reference: str, answer: str) -> Checked:
     return Checked(*same_formula(reference, answer, question.check.tolerance), "formula")
 
 
-Method = Callable[[_Question, str, str], Checked]
+Method = Callable[[_Question, str, str], Checked | None]
 
 METHODS: Mapping[str, Method] = {
     "auto": _auto,

@@ -6,11 +6,11 @@ import re
 
 _BOXED = re.compile(r"\\f?boxed\s*\{")
 _MARKED = re.compile(
-    r"(?:####(?=[^\n]*\s*\Z)|#\s*answer\b|\bfinal answer(?: is)?\b|\banswer(?: is|\s*:))[ \t:*]*"
+    r"(?:####|#\s*answer\b|\bfinal answer(?: is)?\b|\banswer(?: is|\s*:))[ \t:*]*"
     r"(?=[^\n])",
     re.IGNORECASE,
 )
-_BOLD = re.compile(r"(?<!\*)\*\*([^*\n]*\d[^*\n:]*)\*\*(?!\*)")
+_BOLD = re.compile(r"(?<!\*)\*\*([^*:]{1,60})\*\*(?!\*)")
 _NUMBER = re.compile(r"-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?%?")
 
 
@@ -24,15 +24,21 @@ def extract_answer(text: str) -> str | None:
     boxed = _last_boxed(text)
     if boxed:
         return boxed
-    marks = list(_MARKED.finditer(text))
+    last_line = text.rstrip().rfind("\n") + 1
+    marks = [
+        mark
+        for mark in _MARKED.finditer(text)
+        if mark.start() >= last_line or not mark.group().startswith("####")  # elsewhere a heading
+    ]
     if marks:
         answer = re.split(r"\.(?:\s|$)|\n", text[marks[-1].end() :], maxsplit=1)[0].strip(" \t:*$`")
         answer = answer.removeprefix("\\(").removesuffix("\\)").strip()
         if answer:
             number = _NUMBER.search(answer) if " " in answer and "\\" not in answer else None
             return number.group().replace("$", "") if number else answer
-    bold = _BOLD.findall(text.rstrip().rpartition("\n")[2])
-    numbers = _NUMBER.findall(bold[-1] if bold else text)
+    bold = [one for one in _BOLD.findall(text[last_line:]) if any(map(str.isdigit, one))]
+    numbers = _NUMBER.findall(bold[-1]) if bold else []
+    numbers = numbers or _NUMBER.findall(text)
     return numbers[-1].replace("$", "") if numbers else None
 
 

@@ -24,7 +24,7 @@ from latex2sympy2_extended.math_normalization import NormalizationConfig, normal
 from math_verify import verify
 from sympy.core.relational import Relational
 
-from surefoot.labels.answers.quantities import Tolerance, split_unit
+from surefoot.labels.answers.quantities import Found, Tolerance, split_unit
 
 MAX_FORMULA = 400
 """Longer formulas are not read."""
@@ -37,10 +37,7 @@ NUM_POINTS = 4
 
 _SAME = 1e-12
 _APART = 1e-8
-"""Relative differences up to which values are equal, and from which they differ."""
-
-_ZERO = 1e-20
-"""The difference of any two values that are equal."""
+"""Relative differences up to which formulas that hold decimals are equal, and from which not."""
 
 _AMBIGUOUS = re.compile(r"\d\s*/\s*\d+\s*[a-zA-Z(\\]|/\s*[a-zA-Z]\s*[a-zA-Z(\\]|/\s*\d+\s*\(")
 _DECIMALS = re.compile(r"\d*\.(\d+)")
@@ -71,7 +68,7 @@ class _Formula:
         return max((len(shown) for shown in _DECIMALS.findall(self.text)), default=0)
 
 
-def same_formula(reference: str, answer: str, tolerance: Tolerance) -> tuple[bool | None, str]:
+def same_formula(reference: str, answer: str, tolerance: Tolerance) -> Found:
     """Whether two tidy formulas are the same, and why."""
     (reference, unit), (answer, other) = split_unit(reference), split_unit(answer)
     if unit and other and unit != other:
@@ -118,7 +115,7 @@ def _depth(text: str) -> int:
     return max(deepest, text.count("^") + text.count("_"))
 
 
-def _compared(a: _Formula, b: _Formula, tolerance: Tolerance) -> tuple[bool | None, str]:
+def _compared(a: _Formula, b: _Formula, tolerance: Tolerance) -> Found:
     if isinstance(a.value, Relational) or isinstance(b.value, Relational):
         return _same_relation(a.value, b.value)
     if not (isinstance(a.value, sympy.Expr) and isinstance(b.value, sympy.Expr)):
@@ -128,11 +125,11 @@ def _compared(a: _Formula, b: _Formula, tolerance: Tolerance) -> tuple[bool | No
     return _same_function(a.value, b.value)
 
 
-def _same_constant(a: _Formula, b: _Formula, tolerance: Tolerance) -> tuple[bool | None, str]:
+def _same_constant(a: _Formula, b: _Formula, tolerance: Tolerance) -> Found:
     x, y = _value(a.value, {}), _value(b.value, {})
     if x is None or y is None:
         return None, "one has no finite value"
-    apart, gap = _apart(x, y), abs(x - y)
+    apart, gap = _apart(a.value, b.value, {}), abs(x - y)
     if apart is False:
         return True, "the values are equal"
     if tolerance:
@@ -140,20 +137,18 @@ def _same_constant(a: _Formula, b: _Formula, tolerance: Tolerance) -> tuple[bool
         return near, f"the values are {'near enough' if near else 'different'}"
     if any(one.places and gap < 10**-one.places for one in (a, b)):
         return None, "one value may be the other, rounded; give a tolerance"
-    return (False, "the values differ") if apart else (None, "the values are almost equal")
+    return (False, "the values differ") if apart else (None, "whether the values differ is unclear")
 
 
-def _same_function(a: Any, b: Any) -> tuple[bool | None, str]:
+def _same_function(a: Any, b: Any) -> Found:
     if _variables(a) != _variables(b):
         if len(_variables(a)) == len(_variables(b)):
             return None, "the variables have other names"
         if any(isinstance(one, sympy.Symbol) for one in (a, b)):
             return None, "one is a name alone"
-    found = set()
-    for point in _points(sorted(_variables(a) | _variables(b), key=str)):
-        x, y = _value(a, point), _value(b, point)
-        if x is not None and y is not None:
-            found.add(_apart(x, y))
+    points = _points(sorted(_variables(a) | _variables(b), key=str))
+    defined = [one for one in points if None not in (_value(a, one), _value(b, one))]
+    found = {_apart(a, b, point) for point in defined}
     if found == {False}:
         return True, "the values are equal at every sampled point"
     if found == {True}:
@@ -163,7 +158,7 @@ def _same_function(a: Any, b: Any) -> tuple[bool | None, str]:
     return None, "the values are equal at some points alone"
 
 
-def _same_relation(a: Any, b: Any) -> tuple[bool | None, str]:
+def _same_relation(a: Any, b: Any) -> Found:
     """Equations and inequalities are the same if their sides differ by a constant factor."""
     if not (isinstance(a, Relational) and isinstance(b, Relational)):
         return None, "one is an equation or inequality, the other is not"
@@ -171,11 +166,9 @@ def _same_relation(a: Any, b: Any) -> tuple[bool | None, str]:
     if signs[0][0] != signs[1][0]:
         return None, "the relations are of different kinds"
     p, q = ((one.lhs - one.rhs) * sign for one, (_, sign) in zip((a, b), signs, strict=True))
-    ratios = []
-    for point in _points(sorted(_variables(p) | _variables(q), key=str)):
-        x, y = _value(p, point), _value(q, point)
-        if x is not None and y:
-            ratios.append(x / y)
+    points = _points(sorted(_variables(p) | _variables(q), key=str))
+    pairs = [(_value(p, point), _value(q, point)) for point in points]
+    ratios = [x / y for x, y in pairs if x is not None and y]
     if len(ratios) > 1 and all(abs(r - ratios[0]) <= _SAME * abs(ratios[0]) for r in ratios):
         positive = abs(ratios[0].imag) < _SAME and ratios[0].real > 0
         if isinstance(a, sympy.Eq) or positive:
@@ -213,24 +206,40 @@ def _points(names: list[Any]) -> list[dict[Any, Any]]:
     return [{name: sympy.Rational(draw.randint(low, 290), 97) for name in names} for low in lowest]
 
 
+def _apart(a: Any, b: Any, point: dict[Any, Any]) -> bool | None:
+    """Whether two formulas differ at a point where both have a value; None for nearly.
+
+    The difference is evaluated to as many digits as it takes, so that large values that differ by
+    little are told apart.
+    """
+    parts = _parts(a - b, point)
+    if parts is None:
+        return None
+    if all(part == 0 or (part.is_Float and part._prec == 1) for part in parts):
+        return False
+    if not a.has(sympy.Float) and not b.has(sympy.Float):
+        return True
+    x, y = _value(a, point), _value(b, point)
+    if x is None or y is None:
+        return None
+    gap, size = abs(mpmath.mpc(*parts)), abs(x) + abs(y)
+    return False if gap <= _SAME * size else True if gap >= _APART * size else None
+
+
 def _value(expression: Any, point: dict[Any, Any]) -> Any | None:
     """The complex value at a point, None where there is none or an infinite one."""
+    parts = _parts(expression, point)
+    return None if parts is None else mpmath.mpc(*parts)
+
+
+def _parts(expression: Any, point: dict[Any, Any]) -> tuple[Any, Any] | None:
+    """The real and the imaginary part of a value; one without a certain digit has precision 1."""
     given = {**point, **{one: sympy.I for one in expression.free_symbols if str(one) == "i"}}
     try:
-        value = expression.subs(given).evalf(DIGITS)
-        parts = [part.evalf(DIGITS) for part in value.as_real_imag()]
+        value = expression.subs(given)
+        parts = value.evalf(DIGITS).as_real_imag()
         if not all(part.is_Number for part in parts):  # sums, limits and the like
-            parts = [part.evalf(DIGITS) for part in value.doit().as_real_imag()]
+            parts = value.doit().evalf(DIGITS).as_real_imag()
     except (TypeError, ValueError, AttributeError, ArithmeticError, NotImplementedError):
         return None
-    if not all(part.is_Number and part.is_finite for part in parts):
-        return None
-    return mpmath.mpc(*parts)
-
-
-def _apart(x: Any, y: Any) -> bool | None:
-    """Whether two values differ; None for nearly."""
-    gap, size = abs(x - y), max(abs(x), abs(y))
-    if gap <= max(_SAME * size, _ZERO):
-        return False
-    return True if gap >= _APART * size else None
+    return parts if all(part.is_Number and part.is_finite for part in parts) else None

@@ -16,7 +16,7 @@ from surefoot.traces.types import Trace
 MAX_LONE = 60
 """A text of one line that is no longer than this may be an answer alone."""
 
-_SAYS = re.compile(r"\\f?boxed|####|answer|[.!?]\s+\S", re.IGNORECASE)
+_SAYS = re.compile(r"\\f?boxed|####|answer|(?<!^[A-Z])[.!?]\s+\S", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

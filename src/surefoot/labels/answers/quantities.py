@@ -12,6 +12,9 @@ from surefoot.labels.answers.units import UNITS, Unit, read_unit
 from surefoot.labels.equations.expressions import read_expression
 from surefoot.labels.equations.tokens import tokenise
 
+Found = tuple[bool | None, str]
+"""Whether two answers are the same (None: that cannot be told), and why."""
+
 _ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
     fifteen sixteen seventeen eighteen nineteen"""
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
@@ -22,10 +25,8 @@ _POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _POWER = re.compile(rf"(?<=\d)\s*({'|'.join(_POWERS)})\b", re.IGNORECASE)
 _EXPONENT = re.compile(r"(?<=[\d.])[eE]([+-]?\d{1,4})(?![\w.])")
 _PERCENT = re.compile(r"(?<=\d)\s*(?:percent|per cent|pct)(?![a-z])", re.IGNORECASE)
-_WITH_UNIT = re.compile(
-    r"(?P<before>[$€£₹])?(?P<number>.*?[\d)}%!.])(?P<after>\s*(?:\^\s*\\circ|[a-zA-Z$€£₹¢]"
-    r"|(?<=[a-zA-Z}]) ?(?:\^ ?\{? ?-?\d ?\}?|[/*]|\\cdot)|[ ()])*)"
-)
+_CURRENCY = re.compile(r"[$€£₹]")
+_UNIT_BEGINS = re.compile(r"(?<=[\d)}%!.])\s*(?=[a-zA-Z$€£₹¢]|\^\s*\\circ)")
 _MANY = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*([a-zA-Z]+)(?:\s*(?:,|and|,\s*and)?\s+|$)")
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _BASE = re.compile(r"(-?[0-9A-Za-z]+)\s*_\s*\{?\s*(\d{1,2})\s*\}?")
@@ -67,9 +68,8 @@ class Tolerance:
 
 def split_unit(formula: str) -> tuple[str, Unit | None]:
     """A tidy formula without the unit that stands behind it, and that unit; one letter is none."""
-    for words in re.finditer(r"\s", formula):
-        rest = formula[words.end() :]
-        unit = read_unit(rest) if re.match(r"[a-zA-Z]{2}", rest) else None
+    for words in re.finditer(r"\s(?=[a-zA-Z]{2})", formula):
+        unit = read_unit(formula[words.end() :])
         if unit is not None:
             return formula[: words.start()], unit
     return formula, None
@@ -80,15 +80,14 @@ def read_quantity(answer: str) -> Quantity | None:
     return _spelled(answer) or _many(answer) or _single(answer)
 
 
-def same_quantity(reference: str, answer: str, tolerance: Tolerance) -> tuple[bool | None, str]:
-    """Whether two tidy answers are the same quantity, and why; None too where they are none."""
-    for compare in (_same_in_base, _same_time_of_day):
-        same, why = compare(reference, answer)
-        if why:
-            return same, why
+def same_quantity(reference: str, answer: str, tolerance: Tolerance) -> Found | None:
+    """Whether two tidy answers are the same quantity, and why; None if they are not quantities."""
+    found = _same_in_base(reference, answer) or _same_time_of_day(reference, answer)
+    if found:
+        return found
     a, b = read_quantity(reference), read_quantity(answer)
     if a is None or b is None:
-        return None, f"the {'reference' if a is None else 'answer'} is no number that can be read"
+        return None
     if a.unit is None or b.unit is None:
         return _same_without_unit(a, b, tolerance)
     if a.unit.kinds == b.unit.kinds:
@@ -100,7 +99,7 @@ def same_quantity(reference: str, answer: str, tolerance: Tolerance) -> tuple[bo
     return False, "numbers and kinds of unit differ"
 
 
-def _same_without_unit(a: Quantity, b: Quantity, tolerance: Tolerance) -> tuple[bool | None, str]:
+def _same_without_unit(a: Quantity, b: Quantity, tolerance: Tolerance) -> Found:
     """As `same_quantity`, where one at least has no unit: the other's may be meant, or another."""
     same, why = _same_values(a, b, tolerance)
     unit, words = a.unit or b.unit, a.words | b.words
@@ -124,7 +123,7 @@ def _ratios(*kinds: tuple[str, int]) -> frozenset[Fraction]:
     return frozenset(x / y for x, y in product(factors, repeat=2))
 
 
-def _same_values(a: Quantity, b: Quantity, tolerance: Tolerance) -> tuple[bool | None, str]:
+def _same_values(a: Quantity, b: Quantity, tolerance: Tolerance) -> Found:
     if _near(a, b, tolerance):
         return True, "the numbers are " + ("near enough" if tolerance else "equal")
     if not tolerance and _may_round(a, b):
@@ -161,19 +160,30 @@ def _spelled(answer: str) -> Quantity | None:
 
 
 def _single(answer: str) -> Quantity | None:
+    if r"\begin" in answer:
+        return None
     text = _PERCENT.sub("%", answer)
     text = _POWER.sub(lambda at: rf" \times 10^{{{_POWERS[at[1].lower()]}}}", text)
     text = _EXPONENT.sub(lambda at: rf" \times 10^{{{int(at[1])}}}", text)
-    found = _WITH_UNIT.fullmatch(text)
-    unit, number = None, text
-    if found and not re.fullmatch("[a-zA-Z]", found["after"]):  # a letter that touches is a factor
-        unit = read_unit(f"{found['before'] or ''} {found['after'].strip(' ()')}")
-        number = found["number"] if unit else text
+    number, unit = _without_unit(text)
     tokens = [token for token in tokenise(number)[0] if token.kind != "wall"]
     whole, stop = read_expression(tokens, 0) if tokens else (None, 0)
     if whole is None or stop < len(tokens):
         return None
     return Quantity(whole.values, whole.places or 0, unit, whole.units)
+
+
+def _without_unit(text: str) -> tuple[str, Unit | None]:
+    """A number without the unit before or behind it, and that unit."""
+    if _CURRENCY.match(text):
+        return text[1:], read_unit(text[0])
+    for gap in _UNIT_BEGINS.finditer(text):
+        words = text[gap.end() :].strip(" ()")
+        glued = not gap.group() and re.fullmatch("[a-zA-Z]", words)  # which is a factor
+        unit = None if glued else read_unit(words)
+        if unit is not None:
+            return text[: gap.start()], unit
+    return text, None
 
 
 def _many(answer: str) -> Quantity | None:
@@ -190,11 +200,11 @@ def _many(answer: str) -> Quantity | None:
     return Quantity((total,), 0, Unit(Fraction(1), known[0].kinds))
 
 
-def _same_time_of_day(reference: str, answer: str) -> tuple[bool | None, str]:
-    """Whether two answers are the same time; no reason where they are no times."""
+def _same_time_of_day(reference: str, answer: str) -> Found | None:
+    """Whether two answers are the same time; None if they are no times."""
     a, b = _CLOCK.fullmatch(reference), _CLOCK.fullmatch(answer)
     if not (a and b and (a[2] or a[3]) and (b[2] or b[3])):
-        return None, ""
+        return None
     (hours, half), (other_hours, other_half) = (
         (int(at[1]) * 60 + int(at[2] or 0), (at[3] or "").lower()) for at in (a, b)
     )
@@ -205,8 +215,8 @@ def _same_time_of_day(reference: str, answer: str) -> tuple[bool | None, str]:
     return True, "the times are the same"
 
 
-def _same_in_base(reference: str, answer: str) -> tuple[bool | None, str]:
-    """Whether two answers are the same number, where one names its base; else no reason."""
+def _same_in_base(reference: str, answer: str) -> Found | None:
+    """Whether two answers are the same number, where one names its base; else None."""
     a, b = _BASE.fullmatch(reference), _BASE.fullmatch(answer)
     if a and b:
         x, y = _digits(a), _digits(b)
@@ -215,7 +225,7 @@ def _same_in_base(reference: str, answer: str) -> tuple[bool | None, str]:
         return x == y, "the numbers in their bases are " + ("equal" if x == y else "different")
     based, other = (a, answer) if a else (b, reference)
     if based is None or not re.fullmatch(r"-?[0-9A-Za-z]+", other):
-        return None, ""
+        return None
     if based[1] == other:
         return True, f"the digits are equal; one side alone names base {based[2]}"
     if str(_digits(based)) == other:

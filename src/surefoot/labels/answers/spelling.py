@@ -23,6 +23,7 @@ _SIGNS = {
     "²": "^2", "³": "^3", "θ": r"\theta ", "’": "'", "⟨": r"\langle ", "⟩": r"\rangle ",
 }  # fmt: skip
 _ROOT = re.compile(r"√\s*(\(|\d+|[a-zA-Z])")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!;:]|\{,\})+(?=\d{3}(?!\d))")
 _MEMBER = re.compile(r"^\s*([a-zA-Z])\s*\\in(?![a-z])")
 _NAME = re.compile(r"^\s*([a-zA-Z](?:_\w|\([a-zA-Z]\))?)\s*=(?!=)")
 
@@ -41,6 +42,7 @@ def tidy(answer: str) -> str:
     text = "".join(_SIGNS.get(c, c) for c in answer)
     text = _ROOT.sub(lambda at: f"sqrt{at[1]}" if at[1] == "(" else rf"\sqrt{{{at[1]}}}", text)
     text = text.replace(r"\$", _DOLLAR).replace(r"\\", _BREAK)
+    text = _THOUSANDS.sub(",", text)
     text = _SPACING.sub(" ", _DELIMITERS.sub(" ", text))
     while (inner := _WRAPPER.sub(lambda at: f" {at[1]} ", text)) != text:
         text = inner
@@ -86,7 +88,8 @@ def same_text(reference: str, answer: str) -> bool | None:
     a, b = plain(reference), plain(answer)
     if a == b:
         return True if a else None
-    if not (a.isalpha() and b.isalpha()) or sorted(a) == sorted(b):
+    words = [_NAME.sub("", one).strip(" .()").isalpha() for one in (reference, answer)]
+    if not all(words) or sorted(a) == sorted(b):
         return None
     for meaning in _MEANINGS:
         if a in meaning and b in meaning:

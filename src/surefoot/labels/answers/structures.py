@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from surefoot.labels.answers.quantities import read_quantity
+from surefoot.labels.answers.quantities import Found, read_quantity
 
-Compare = Callable[[str, str], "tuple[bool | None, str]"]
+Compare = Callable[[str, str], Found]
 
 Kind = Literal["tuple", "set", "interval", "union", "matrix", "list"]
 
-MAX_PARTS = 64
+MAX_PARTS = 32
+"""Structures of more parts are not read."""
 
 _MATRIX = re.compile(
     r"\\begin\s*\{([pbvBV]?matrix|array)\}\s*(?:\{[lcr| ]*\})?(.*)\\end\s*\{\1\}", re.DOTALL
@@ -66,46 +67,46 @@ def read_structure(answer: str) -> Structure | None:
     return Structure("tuple", tuple(parts), "()")
 
 
-def same_structure(reference: str, answer: str, compare: Compare) -> tuple[bool | None, str]:
+def same_structure(reference: str, answer: str, compare: Compare) -> Found | None:
     """Whether a tidy answer has the parts of a reference, in order where that has an order.
 
-    `compare` says whether two parts are the same.
+    `compare` says whether two parts are the same. None if neither has parts, or one alone and that
+    says nothing.
     """
     a, b = read_structure(reference), read_structure(answer)
-    if a is None and b is None:
-        return None, "neither has parts"
-    if a is None or b is None:
-        if a is None:
-            assert b is not None
-            return _single(b, reference, lambda part: compare(reference, part))
+    if a is None:
+        return _single(b, reference, lambda part: compare(reference, part)) if b else None
+    if b is None:
         return _single(a, answer, lambda part: compare(part, answer))
     if "matrix" in (a.kind, b.kind):
         return _same_matrix(a, b, compare)
     if "union" in (a.kind, b.kind) and a.kind != b.kind:
         return None, "one is a union of sets, the other is not"
+    if "interval" in (a.kind, b.kind) and {"set", "list"} & {a.kind, b.kind}:
+        return _ordered_by_unordered(a, b, compare)
     if a.kind in ("set", "union") or (a.kind == "list" and b.kind != "tuple"):
         found = _same_unordered(a.parts, b.parts, compare)
         if found[0] and a.kind != "list" and b.kind == "tuple":
             return None, "the parts are those of the set, given as a tuple"
         return found
-    if b.kind in ("set", "list") and a.kind != "list":
+    if b.kind in ("set", "list") and a.kind == "tuple":
         return _ordered_by_unordered(a, b, compare)
     return _same_ordered(a, b, compare)
 
 
-def _single(
-    structure: Structure, answer: str, compare: Callable[[str], tuple[bool | None, str]]
-) -> tuple[bool | None, str]:
+def _single(structure: Structure, answer: str, compare: Callable[[str], Found]) -> Found | None:
     """A structure beside a single answer, which may be the one part of a set."""
     if len(structure.parts) == 1 and structure.kind == "set":
         return compare(structure.parts[0])
     thousands = re.fullmatch(r"[^,]*\d{1,3}(?:, ?\d{3})+[^,]*", ", ".join(structure.parts))
-    if structure.kind != "tuple" and not thousands and read_quantity(answer) is not None:
-        return False, "one has several parts, the other is a number"
-    return None, "one has several parts, the other has one"
+    if structure.kind == "tuple" or thousands or read_quantity(answer) is None:
+        return None
+    if structure.kind == "list" and None in map(read_quantity, structure.parts):
+        return None
+    return False, "one has several parts, the other is a number"
 
 
-def _same_matrix(a: Structure, b: Structure, compare: Compare) -> tuple[bool | None, str]:
+def _same_matrix(a: Structure, b: Structure, compare: Compare) -> Found:
     if a.kind != b.kind:
         same, why = _all_same(a.parts, b.parts, compare)
         return (False, why) if same is False else (None, "one is a matrix, the other is not")
@@ -114,7 +115,7 @@ def _same_matrix(a: Structure, b: Structure, compare: Compare) -> tuple[bool | N
     return _all_same(a.parts, b.parts, compare)
 
 
-def _same_ordered(a: Structure, b: Structure, compare: Compare) -> tuple[bool | None, str]:
+def _same_ordered(a: Structure, b: Structure, compare: Compare) -> Found:
     same, why = _all_same(a.parts, b.parts, compare)
     if same and "interval" in (a.kind, b.kind) and a.ends != b.ends:
         return False, f"the interval has the brackets {b.ends}, not {a.ends}"
@@ -123,7 +124,7 @@ def _same_ordered(a: Structure, b: Structure, compare: Compare) -> tuple[bool | 
     return same, why
 
 
-def _ordered_by_unordered(a: Structure, b: Structure, compare: Compare) -> tuple[bool | None, str]:
+def _ordered_by_unordered(a: Structure, b: Structure, compare: Compare) -> Found:
     """Parts with an order, or an interval, answered by parts without brackets or by a set."""
     same, why = _all_same(a.parts, b.parts, compare)
     if same and b.kind == "list" and a.kind == "tuple":
@@ -133,7 +134,7 @@ def _ordered_by_unordered(a: Structure, b: Structure, compare: Compare) -> tuple
     return same, why
 
 
-def _all_same(a: tuple[str, ...], b: tuple[str, ...], compare: Compare) -> tuple[bool | None, str]:
+def _all_same(a: tuple[str, ...], b: tuple[str, ...], compare: Compare) -> Found:
     if len(a) != len(b):
         return False, f"{len(b)} parts where the reference has {len(a)}"
     found = [compare(x, y) for x, y in zip(a, b, strict=True)]
@@ -144,12 +145,8 @@ def _all_same(a: tuple[str, ...], b: tuple[str, ...], compare: Compare) -> tuple
     return True, "all parts are the same"
 
 
-def _same_unordered(
-    a: tuple[str, ...], b: tuple[str, ...], compare: Compare
-) -> tuple[bool | None, str]:
+def _same_unordered(a: tuple[str, ...], b: tuple[str, ...], compare: Compare) -> Found:
     """Whether each part of either has its like in the other; repeated parts count once."""
-    if len(a) * len(b) > MAX_PARTS**2:
-        return None, "too many parts to compare"
     table = [[compare(x, y)[0] for y in b] for x in a]
     rows = table + [list(column) for column in zip(*table, strict=True)]
     if any(all(same is False for same in row) for row in rows):

@@ -57,6 +57,10 @@ _ABBREVIATED = {
     "mph": "mi / h", "kph": "km / h", "kmh": "km / h", "sqft": "ft ^ 2", "sqm": "m ^ 2",
     "cc": "cm ^ 3",
 }  # fmt: skip
+MAX_UNIT = 40
+"""No unit takes more characters."""
+
+_SIGNS = re.compile(r"(?:\^\s*\\circ|\\cdot|[a-z0-9$€£₹¢/*^{}()\s-])*")
 _WORD = re.compile(r"\^\s*\\circ|[a-z]+|[$€£₹¢/*^]|-?\d+|\\cdot")
 
 
@@ -65,6 +69,8 @@ def read_unit(words: str) -> Unit | None:
 
     None if any of the words is no unit: things that are counted, or another language.
     """
+    if len(words) > MAX_UNIT or not _SIGNS.fullmatch(words.lower()):
+        return None
     text = re.sub(r"[{}]", "", words.lower().replace(r"^\circ", " degree "))
     tokens = [part for word in _WORD.findall(text) for part in _ABBREVIATED.get(word, word).split()]
     factor, kinds = Fraction(1), dict[str, int]()
