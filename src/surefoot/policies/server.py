@@ -119,10 +119,10 @@ class ServerPolicy:
         blank = [
             i
             for i, one in enumerate(found)
-            if "stop" in bodies[i] and not (one.steps or one.finished or one.failed)
+            if self._ends_early(bodies[i]) and not (one.steps or one.finished or one.failed)
         ]
         if blank:
-            whole = [{k: v for k, v in bodies[i].items() if k != "stop"} for i in blank]
+            whole = [{**bodies[i], "stop": [*self.stop] or None} for i in blank]
             again = self._written(whole, [owners[i] for i in blank], sampling.max_new_steps)
             for i, one in zip(blank, again, strict=True):
                 spent = one.num_tokens + found[i].num_tokens
@@ -193,10 +193,14 @@ class ServerPolicy:
     def _cut(self, answer: Any, body: Mapping[str, Any]) -> bool:
         """Whether the text ends at the end of a step and not by itself. A server that does not say
         at which text it stopped is taken to have stopped there."""
-        if self.layout.step_end not in body.get("stop", ()) or self.chat is not None:
+        if not self._ends_early(body):
             return False
         choice = answer["choices"][0]
         return bool(choice.get("stop_reason", self.layout.step_end) == self.layout.step_end)
+
+    def _ends_early(self, body: Mapping[str, Any]) -> bool:
+        """Whether a request asks to stop at the end of a step."""
+        return self.chat is None and self.layout.step_end in (body.get("stop") or ())
 
     def _steps(self, text: str, prefix: Prefix) -> list[str]:
         if self.chat is None:

@@ -49,7 +49,7 @@ class BudgetRule:
 def spend(founds: Sequence[Positions], rule: BudgetRule, drawing: Drawing) -> int:
     """Roll prefixes of all traces out until the budget is spent or every prefix has its most; gives
     the tokens spent."""
-    places = [(found.trace, one) for found in founds for one in found.asked]
+    places = _places(founds)
     spent = drawn = 0
     while spent < rule.tokens:
         size = rule.batch
@@ -64,6 +64,17 @@ def spend(founds: Sequence[Positions], rule: BudgetRule, drawing: Drawing) -> in
             spent += sum(one.num_tokens for one in rollouts)
             drawn += len(rollouts)
     return spent
+
+
+def _places(founds: Sequence[Positions]) -> list[tuple[Trace, Evidence]]:
+    """Every prefix once: traces that begin alike share what is known of it."""
+    shared: dict[tuple[str, str | None, tuple[str, ...]], tuple[Trace, Evidence]] = {}
+    for found in founds:
+        for k, one in enumerate(found.steps):
+            if one is not None:
+                key = (found.trace.problem, found.trace.reference, one.steps)
+                found.steps[k] = shared.setdefault(key, (found.trace, one))[1]
+    return list(shared.values())
 
 
 def doubt(k: int, n: int, threshold: float) -> float:

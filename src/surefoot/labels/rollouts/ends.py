@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from surefoot.labels.answers import extract_answer, same_answer
+from surefoot.labels.answers import (
+    AnswerCheck,
+    Given,
+    extract_answer,
+    judge_outcome,
+    judge_outcomes,
+)
+from surefoot.labels.workers import Workers
 from surefoot.traces.types import Trace
 from surefoot.worlds.base import Problem, World
 
@@ -16,9 +23,8 @@ NO_ANSWER = "no answer"
 UNCLEAR = "an answer that cannot be compared"
 NO_REFERENCE = "no reference to compare with"
 
-UNFINISHED = frozenset({CUT, EMPTY, NO_ANSWER})
-"""Causes that lie with the policy: it did not arrive anywhere. Others lie with who was to judge it,
-or with a server that failed."""
+UNFINISHED = frozenset({CUT, NO_ANSWER})
+"""Causes by which the policy went on and did not arrive."""
 
 
 class Chain(NamedTuple):
@@ -52,19 +58,45 @@ def world_ends(world: World) -> Ends:
     return lambda chains: [judge(chain) for chain in chains]
 
 
-def answer_ends(
-    check: Callable[[str, str], bool | None] = same_answer,
-    extract: Callable[[str], str | None] = extract_answer,
-) -> Ends:
-    """The answer of the last step that gives one, held against the trace's reference."""
+def answer_ends(workers: Workers | None = None, *, check: AnswerCheck | None = None) -> Ends:
+    """The answer of a chain, held against the reference of its trace.
 
-    def judge(chain: Chain) -> Ending:
-        if chain.trace.reference is None:
-            return Ending(None, NO_REFERENCE)
-        answer = extract("\n".join(chain.steps))
-        if answer is None:
-            return Ending(None, NO_ANSWER)
-        right = check(answer, chain.trace.reference)
-        return Ending(None, UNCLEAR) if right is None else Ending(right)
+    It is looked for in the last step, then in all of them. With `workers` (of `answer_workers`)
+    formulas are compared too.
+    """
 
-    return lambda chains: [judge(chain) for chain in chains]
+    def judge(chains: Sequence[Chain]) -> list[Ending]:
+        found: list[Ending | None] = []
+        asked: list[Given] = []
+        for chain in chains:
+            given = _given(chain)
+            if isinstance(given, Given):
+                asked.append(given)
+            found.append(given if isinstance(given, Ending) else None)
+        judged = iter(_judged(asked, workers, check))
+        return [next(judged) if one is None else one for one in found]
+
+    return judge
+
+
+def _given(chain: Chain) -> Given | Ending:
+    trace = chain.trace
+    if trace.reference is None:
+        return Ending(None, NO_REFERENCE)
+    for text in (chain.steps[-1], "\n".join(chain.steps)):
+        if (answer := extract_answer(text)) is not None:
+            return Given(trace.reference, answer, trace.problem)
+    return Ending(None, NO_ANSWER)
+
+
+def _judged(
+    asked: Sequence[Given], workers: Workers | None, check: AnswerCheck | None
+) -> list[Ending]:
+    """Equal questions are asked once."""
+    distinct = list(dict.fromkeys(asked))
+    if workers is not None:
+        says = [found.same for found in judge_outcomes(distinct, workers, check=check)]
+    else:
+        says = [judge_outcome(one.reference, one.text, check=check) for one in distinct]
+    known = dict(zip(distinct, says, strict=True))
+    return [Ending(None, UNCLEAR) if known[one] is None else Ending(known[one]) for one in asked]

@@ -11,10 +11,14 @@ from surefoot.labels.rollouts.draws import Ask, Rollout
 from surefoot.labels.rollouts.ends import UNFINISHED, Ending
 
 Unfinished = Literal["wrong", "apart"]
-"""How a rollout counts that was cut by the length limit, has no step or arrives at no answer:
+"""How a rollout counts that was cut by the length limit or arrives at no answer.
+
 `wrong` makes it one of the n that is not right, as in Math-Shepherd, where the value of a step is
-how often the policy arrives at the right answer from there; `apart` leaves it out of n. One whose
-answer cannot be compared, or that a server failed on, is never counted."""
+how often the policy arrives at the right answer from there; but not where no rollout of the prefix
+arrives at any answer, which says more of the policy and its limit than of the step. `apart` leaves
+it out of n. A rollout without a single step, one whose answer cannot be compared and one that a
+server failed on are never counted.
+"""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class Evidence:
     def n(self) -> int:
         """How many rollouts count."""
         own = self.right + self.wrong
-        if self.unfinished == "apart":
+        if self.unfinished == "apart" or not own:
             return own
         return own + sum(num for cause, num in self.causes.items() if cause in UNFINISHED)
 

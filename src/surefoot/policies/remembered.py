@@ -1,0 +1,93 @@
+"""A policy that keeps what it wrote in a file, and is not asked for it again after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from surefoot.errors import StorageError
+from surefoot.policies.base import Continuation, Policy, Prefix, Sampling, Usage
+
+
+class RememberedPolicy:
+    """Another policy, with the continuations that a file of JSON lines holds.
+
+    The file belongs to one seed and one sampling, which whoever opens it has to see to. A last line
+    that a kill cut short is dropped. What failed is not kept, and so is tried again.
+
+    Raises:
+        StorageError: the file cannot be read or written, or holds something else.
+    """
+
+    def __init__(self, policy: Policy, file: str | Path) -> None:
+        self.policy = policy
+        self.file = Path(file)
+        self._known: dict[tuple[Prefix, int], list[Continuation]] = {}
+        try:
+            self._known.update(self._read())
+        except (ValueError, TypeError, KeyError) as error:
+            raise StorageError(
+                f"{self.file} holds something else than continuations ({error}); move it away"
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """That of the policy."""
+        return self.policy.name
+
+    @property
+    def usage(self) -> Usage:
+        """What the policy has spent since it was made, without what the file held."""
+        return self.policy.usage
+
+    def continue_prefixes(
+        self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
+    ) -> list[list[Continuation]]:
+        """As the policy, which is asked for what the file does not hold."""
+        asked = [one for one in prefixes if (one, n) not in self._known]
+        found = self.policy.continue_prefixes(asked, n, seed=seed, sampling=sampling)
+        fresh = dict(zip(asked, found, strict=True))
+        kept = {
+            (prefix, n): own
+            for prefix, own in fresh.items()
+            if all(one.failed is None for one in own)
+        }
+        self._write(kept)
+        self._known |= kept
+        return [fresh[one] if one in fresh else self._known[one, n] for one in prefixes]
+
+    def forget(self) -> None:
+        """Remove the file, when nothing is left to do."""
+        self.file.unlink(missing_ok=True)
+
+    def _read(self) -> Mapping[tuple[Prefix, int], list[Continuation]]:
+        if not self.file.is_file():
+            return {}
+        whole = self.file.read_bytes()
+        end = whole.rfind(b"\n") + 1
+        if end < len(whole):
+            os.truncate(self.file, end)
+        found = {}
+        for line in whole[:end].splitlines():
+            row = json.loads(line)
+            prefix = Prefix(row["problem"], tuple(row["steps"]), row["drawn"])
+            found[prefix, len(row["continuations"])] = [
+                Continuation(**{**one, "steps": tuple(one["steps"])})
+                for one in row["continuations"]
+            ]
+        return found
+
+    def _write(self, kept: Mapping[tuple[Prefix, int], Sequence[Continuation]]) -> None:
+        rows: list[dict[str, Any]] = [
+            {**asdict(prefix), "continuations": [asdict(one) for one in own]}
+            for (prefix, _), own in kept.items()
+        ]
+        try:
+            with open(self.file, "a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        except OSError as error:
+            raise StorageError(f"{self.file} cannot be written: {error}") from None
