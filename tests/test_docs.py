@@ -17,6 +17,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
             "scoring.md",
             ["(0.95, 0.05) 1 0.05", "('3*4 = 12.', '12+5 = 17.', 'The answer is 17.')"],
         ),
+        ("labels.md", ["4 first-error", "(1, -1, None)"]),
         ("training.md", ["60 True\n2\n"]),
         ("tuning.md", ["True {'loop.lr': 0."]),
     ],
