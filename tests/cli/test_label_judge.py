@@ -1,11 +1,15 @@
 """`surefoot label judge` against real servers and a real model: what becomes of every answer."""
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -16,7 +20,7 @@ from surefoot.cli import main
 from surefoot.policies.local_writer import LocalWriter
 from surefoot.traces.rows import trace_to_row
 from surefoot.traces.store import read_traces
-from surefoot.traces.types import StepLabels, Trace
+from surefoot.traces.types import Step, StepLabels, Trace
 
 SOON = {"retry-after-ms": "1"}
 TRACES = [
@@ -380,6 +384,71 @@ def test_an_interrupt_does_not_wait_for_a_server_that_hangs(surefoot_path, file,
         assert "interrupted" in said
 
 
+def test_only_what_is_missing_is_asked_for(judge, tmp_path):
+    broken = [True]
+
+    def answer(request):
+        bad = broken[0] and number_of(request) in (2, 7)
+        return Reply("broken", 500, SOON) if bad else says("2")
+
+    with serve(answer) as server:
+        options = ("--retries", 0)
+        _, told, _, _ = judge(server, *options)
+        assert told["labelled_traces"] == 10
+        first = tmp_path / "first.jsonl"
+        (tmp_path / "out.jsonl").rename(first)
+        broken[0], asked = False, len(server.requests)
+        code, told, said, done = judge(server, "--missing", "--no-resume", of=first)
+        assert code == 0, said
+        assert len(server.requests) - asked == 2
+    assert [one.problem for one in done] == [one.problem for one in TRACES]
+    assert {len(one.labels) for one in done} == {1}
+    assert (told["labelled_traces"], told["causes"]) == (
+        12,
+        {"behind the first error that is named": 12},
+    )
+    assert "status 500" in done[2].meta["judge"]["earlier"][0]["causes"]["trace"]
+
+
+def test_a_trace_that_cannot_be_put_into_words_is_told_and_the_others_are_judged(judge, write_rows):
+    seen = Trace("Find the key.", [Step("Open the drawer.", observation="It is empty.")])
+    two = write_rows("two.jsonl", trace_to_row(seen), trace_to_row(TRACES[0]))
+    with serve(lambda _: says("null")) as server:
+        code, _, said, (first, second) = judge(server, of=two)
+        assert len(server.requests) == 1
+    assert code == 0, said
+    assert "observation" in first.meta["judge"]["causes"]["trace"]
+    assert (first.labels, len(second.labels)) == ((), 1)
+
+
+def test_a_watching_terminal_is_told_what_it_costs_and_will_cost(surefoot_path, file, tmp_path):
+    def answer(_):
+        time.sleep(0.15)
+        return says("null")
+
+    ours, theirs = pty.openpty()
+    with serve(answer) as server:
+        words = ["label", "judge", file, "--judge", f"openai:{server.url}/v1#qwen", "--votes", 1]
+        words += ["--out", tmp_path / "out.jsonl", "--connections", 1]
+        words += ["--price-in", 10_000, "--price-out", 0]
+        run = subprocess.Popen(
+            [surefoot_path, *map(str, words)],
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "150", "TERM": "xterm"},
+        )
+        os.close(theirs)
+        told = b""
+        with suppress(OSError):
+            while piece := os.read(ours, 10_000):
+                told += piece
+        shown, _ = run.communicate()
+    assert run.returncode == 0
+    assert re.search(rb"\d{3} tokens, \d+ spent of about 12", told), told[-2_000:]
+    assert "1,200 tokens read, 240 written: 12 in all" in shown
+
+
 def test_rows_of_other_settings_are_refused(judge):
     with serve(lambda _: says("null")) as server:
         assert judge(server)[0] == 0
@@ -449,6 +518,11 @@ def test_a_model_on_this_machine_judges_as_it_does_behind_a_server(
     assert told["answers"] == 12
     assert told["labelled_steps"] > 0
     assert told["tokens_out"] > 0
-    words = [*asked, "--judge", folder, "--out", tmp_path / "x.jsonl", "--model", "m"]
-    assert main([*map(str, words)]) == 2
-    assert "is no address, so options of a server mean nothing" in capsys.readouterr().err
+    elsewhere = "http://127.0.0.1:9/v1"
+    for source, option, said in (
+        (folder, ("--model", "m"), "is no address, so options of a server mean nothing"),
+        (elsewhere, ("--model", "m", "--device", "cpu"), "runs elsewhere, so device and dtype"),
+    ):
+        words = [*asked, "--judge", source, "--out", tmp_path / "x.jsonl", *option]
+        assert main([*map(str, words)]) == 2
+        assert said in capsys.readouterr().err

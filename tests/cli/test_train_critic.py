@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 import surefoot as sf
+from json_server import serve
 from surefoot.cli import main
 from surefoot.models.verdicts import VERDICTS, Verdict
 from surefoot.traces.rows import trace_to_row
@@ -79,6 +80,28 @@ def test_a_critic_is_trained_and_scores(surefoot, write_rows, base, critic_file,
     scored = tmp_path / "scored.jsonl"
     assert main(["score", str(file), "--model", str(out), "--out", str(scored)]) == 0
     assert {trace.scores[0].model for trace in read_traces(scored)} == {"critic"}
+
+
+def test_what_a_judge_wrote_teaches_a_critic(write_rows, base, critic_file, tmp_path, capsys):
+    traces = [Trace(f"What is {i} + 1?", [f"{i}.", f"{i + 1}."]) for i in range(6)]
+    file, judged, out = (tmp_path / name for name in ("in.jsonl", "judged.jsonl", "critic"))
+    write_rows(file.name, *map(trace_to_row, traces))
+
+    def answer(request):
+        choice = {"message": {"content": "so +"}, "finish_reason": "stop"}
+        if "2 + 1" in request.body["messages"][-1]["content"]:
+            choice["message"]["content"] = "who knows"
+        return {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+
+    with serve(answer) as server:
+        asked = ("--judge", f"openai:{server.url}/v1#m", "--prompt", critic_file, "--votes", 1)
+        assert main([*map(str, ["label", "judge", file, *asked, "--out", judged])]) == 0
+    learn = ("--critic", critic_file, "--base", base, "--out", out, *ADAMW, "--json")
+    capsys.readouterr()
+    assert main([*map(str, ["train", judged, *learn])]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["traces"], told["verdicts"]) == (5, 10)
+    assert told["refused"] == {"unreadable": 2}
 
 
 def test_it_says_what_it_learned_and_what_not(write_rows, base, critic_file, tmp_path, capsys):

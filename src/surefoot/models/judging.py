@@ -16,6 +16,7 @@ critic can learn, and the account of it into `meta["judge"]`:
 from __future__ import annotations
 
 import copy
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -52,6 +53,8 @@ class Judge:
     reference: bool = False
     """Whether it is shown the right answer, where a trace has one."""
     seed: int = 0
+    missing: bool = False
+    """Whether it is asked about no trace that this annotator has labelled already."""
 
     def label(self, trace: Trace) -> Trace:
         """The trace with a further set of labels, k of n votes, where any can be read, and in its
@@ -62,6 +65,8 @@ class Judge:
         Raises:
             ModelError: a server failed.
         """
+        if self.missing and _has_labels(trace, self.annotator):
+            return trace
         writer: Any = copy.copy(self.writer)
         writer.usage = usage = Usage()
         model = GenerativeModel(writer, self.critic, name=self.annotator, seed=self.seed)
@@ -69,7 +74,7 @@ class Judge:
         try:
             verdicts = model.explain(_with_reference(trace) if shown else trace)
         except UnscorableError as error:
-            why = str(error).partition(": ")[2]
+            why = re.sub(r"^trace \w+: ", "", str(error))
             return self._told(trace, usage, (), shown, {"trace": why})
         causes = _causes(self.critic, verdicts, len(trace.steps))
         told = self._told(trace, usage, verdicts, shown, causes)
@@ -176,6 +181,10 @@ def _outcomes(
     finally:
         for _, future in waiting:
             future.cancel()
+
+
+def _has_labels(trace: Trace, annotator: str) -> bool:
+    return any(one.source == JUDGE and one.annotator == annotator for one in trace.labels)
 
 
 def _with_reference(trace: Trace) -> Trace:

@@ -2,109 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from surefoot.cli.label.judges import Asking, Local, Server, opened_judge
 from surefoot.cli.label.stream import Rows, num_rows, stream
 from surefoot.cli.say import Common, count, note, print_json, visible
-from surefoot.errors import ModelError, UsageError
+from surefoot.errors import ModelError
 from surefoot.traces.types import StepLabels, Trace
 
 if TYPE_CHECKING:
-    from surefoot.models.critic import Critic
     from surefoot.models.judging import Judge
     from surefoot.policies.crew import Crew
-
-_ADDRESS = re.compile(r"(?:openai:)?(https?://[^#]*)(?:#(.+))?")
-
-ANSWERS_FILE = ".answers.jsonl"
-"""What is put behind the name of a file for that of the answers that came in while it was made."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Asking:
-    """How the judge is asked."""
-
-    prompt: str | None = None
-    """judge (the first error, unless said), judge-steps (each step), another profile that writes
-    verdicts, or a file such as critic.json."""
-
-    votes: int | None = None
-    """Answers to each question; what the prompt says unless given."""
-
-    temperature: float | None = None
-    """Of the answers; what the prompt says unless given."""
-
-    max_new_tokens: int | None = None
-    """Longest answer; what the prompt says unless given."""
-
-    show_reference: Annotated[bool, Parameter(negative="")] = False
-    """Show the judge the right answer of a trace that has one."""
-
-    seed: int = 0
-    """Of the answers; not every server obeys it."""
-
-    def critic(self, folder: Path | None) -> tuple[str, Critic]:
-        """What the way of asking is called, and that way; a folder may have its own.
-
-        Raises:
-            UsageError, ContractError: there is none, or it cannot be changed so.
-        """
-        from surefoot.models.critic import CRITIC_FILE, Critic
-        from surefoot.models.profiles import critic_of, profiles
-
-        if self.prompt is None and folder is not None and (folder / CRITIC_FILE).is_file():
-            name, critic = CRITIC_FILE, Critic.load(folder)
-        else:
-            given = self.prompt or "judge"
-            name = given if given in profiles() else Path(given).name
-            critic = critic_of(given)
-        changes: dict[str, Any] = {"samples": self.votes, "temperature": self.temperature}
-        if self.max_new_tokens is not None:
-            own = tuple(replace(one, max_new_tokens=self.max_new_tokens) for one in critic.stages)
-            changes["stages"] = own
-        return name, replace(critic, **{k: v for k, v in changes.items() if v is not None})
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """How a server is asked."""
-
-    model: str | None = None
-    """The name by which the server knows the judge."""
-
-    connections: int = 16
-    """Requests under way at once."""
-
-    requests_per_minute: float | None = None
-    """No more than that, spread evenly."""
-
-    tokens_per_minute: float | None = None
-    """No more than that, read and written, as well as it can be told beforehand."""
-
-    timeout_s: float = 600.0
-    """Seconds to wait for an answer."""
-
-    retries: int = 5
-    """How often a request is repeated after 429, 5xx, no answer or no connection; a pause that the
-    server names (Retry-After) is kept."""
-
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the server calls the length of an answer."""
-
-    goes_on: Annotated[bool, Parameter(negative="")] = False
-    """The server goes on with an unfinished last message (vLLM, SGLang), which prompts need that
-    begin the answer themselves."""
 
 
 @Parameter(name="*")
@@ -129,8 +42,9 @@ def judge(
     *files: Annotated[str, Parameter(required=True)],
     judge: Annotated[str, Parameter(name=["--judge", "-j"])],
     annotator: str | None = None,
-    asking: Asking = Asking(),
-    server: Server = Server(),
+    asking: Asking = Asking(),  # noqa: B008 - frozen
+    server: Server = Server(),  # noqa: B008 - frozen
+    local: Local = Local(),  # noqa: B008 - frozen
     price: Price = Price(),
     rows: Rows = Rows(),  # noqa: B008 - frozen
     common: Common = Common(),  # noqa: B008 - frozen
@@ -147,7 +61,7 @@ def judge(
             chat template, which judges one trace at a time.
         annotator: Whom the labels name; the model and the prompt unless given.
     """
-    with _opened(judge, annotator, asking, server, rows) as (who, crew):
+    with opened_judge(judge, annotator, asking, server, local, rows) as (who, crew):
         told = _Told(price, num_rows(files))
         try:
             streamed = stream(
@@ -159,6 +73,7 @@ def judge(
                     "annotator": who.annotator,
                     "critic": who.critic.to_json(),
                     "show_reference": who.reference,
+                    "missing": who.missing,
                     "seed": who.seed,
                 },
                 on_trace=told.add,
@@ -186,70 +101,6 @@ def judge(
         return
     told.print_summary(rows.out)
     streamed.print_summary(rows.out)
-
-
-@contextmanager
-def _opened(
-    source: str, annotator: str | None, asking: Asking, server: Server, rows: Rows
-) -> Iterator[tuple[Judge, Crew | None]]:
-    """The judge, and who asks it; answers that came in are kept until the file is whole."""
-    address = _ADDRESS.fullmatch(source)
-    if address is None:
-        if server != Server():
-            raise UsageError(
-                f"{source} is no address, so options of a server mean nothing to it; leave them out"
-            )
-        from surefoot.models.hub import folder_of
-        from surefoot.policies.local_writer import LocalWriter
-
-        folder = folder_of(source)
-        prompt, critic = asking.critic(folder)
-        yield _judge(LocalWriter.load(folder), prompt, critic, annotator, asking), None
-        return
-    url, named = address.groups()
-    model = named or server.model
-    if model is None or server.model not in (None, model):
-        raise UsageError(f"name the model behind {url} with --model")
-    from surefoot.policies.crew import Crew
-    from surefoot.policies.kept_server import Answers, KeptServer
-    from surefoot.policies.pace import Pace
-    from surefoot.policies.server_writer import ServerWriter
-
-    prompt, critic = asking.critic(None)
-    pace = Pace(server.requests_per_minute, server.tokens_per_minute)
-    keeps = rows.resume and rows.out is not None and rows.out.endswith(".jsonl")
-    answers = Answers(Path(f"{rows.out}{ANSWERS_FILE}") if keeps else None)
-    client = KeptServer(
-        url,
-        pace=pace,
-        answers=answers,
-        token=os.environ.get("OPENAI_API_KEY"),
-        num_connections=server.connections,
-        timeout_s=server.timeout_s,
-        num_retries=server.retries,
-    )
-    writer = ServerWriter(url, model, goes_on=server.goes_on, limit=server.limit, server=client)
-    done = False
-    try:
-        yield _judge(writer, prompt, critic, annotator, asking), Crew(2 * server.connections)
-        done = True
-    finally:
-        answers.close(discard=done)
-
-
-def _judge(
-    writer: Any, prompt: str, critic: Critic, annotator: str | None, asking: Asking
-) -> Judge:
-    from surefoot.models.judging import Judge
-
-    return Judge(
-        writer=writer,
-        critic=critic,
-        annotator=annotator or f"{writer.name}/{prompt}",
-        prompt=prompt,
-        reference=asking.show_reference,
-        seed=asking.seed,
-    )
 
 
 def _labelled(who: Judge, some: Sequence[Trace], crew: Crew | None) -> Iterator[Trace]:
@@ -296,7 +147,8 @@ class _Told:
         self.tokens_out += account["tokens_out"]
         self.causes.update(account["causes"].values())
         if "trace" not in account["causes"]:
-            self._add_labels(trace.labels[-1])
+            own = (one for one in reversed(trace.labels) if one.source == "judge")
+            self._add_labels(next(one for one in own if one.annotator == account["annotator"]))
 
     def spent(self) -> str:
         """For the progress bar."""
