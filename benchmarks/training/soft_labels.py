@@ -7,8 +7,9 @@ second one from authors who only slip. The first writes the chains that reward m
 every step of them is labelled exactly by the world, and by 8 rollouts of the second from the steps
 up to it, of which k of 8 end at the right answer. The same chains, the same start (the first
 policy) and the same updates are then used with exact labels, with k/8 by cross-entropy (soft), with
-k of 8 by the binomial likelihood, with "some rollout was right" (hard), and with k/8 by squared
-error.
+k of 8 by the binomial likelihood, and with "some rollout was right" (hard). Behind the first step
+with a value below one half rollouts tell of the error before, not of the step: those labels are
+masked (`after_error`).
 
 What is measured: F1 of first errors by the exact labels of fresh chains on other problems, at the
 threshold tuned on development chains, for each seed (of everything: authors, chains, rollouts,
@@ -47,7 +48,6 @@ from surefoot.training.config import RewardConfig, TrainConfig
 from surefoot.training.losses.binomial import Binomial
 from surefoot.training.losses.cross_entropy import CrossEntropy
 from surefoot.training.losses.loss import Loss
-from surefoot.training.losses.squared_error import SquaredError
 from surefoot.training.policy import train_policy
 from surefoot.training.reward import train
 from surefoot.training.scratch import Shape
@@ -71,17 +71,17 @@ class Size:
     prm_updates: int
 
 
-FULL = Size(1200, 1000, 300, 500, 900)
+FULL = Size(1200, 2500, 400, 500, 1500)
 QUICK = Size(300, 100, 60, 100, 150)
 
-ARMS: dict[str, tuple[str, Loss]] = {
-    "exact": ("checker", CrossEntropy()),
-    "soft, cross-entropy on k/8": ("rollout", CrossEntropy()),
-    "binomial, k of 8": ("rollout", Binomial()),
-    "hard, k > 0": ("other", CrossEntropy()),
-    "soft, squared error on k/8": ("rollout", SquaredError()),
+_ROLLED = LabelRule(sources={"rollout": 1.0}, whole_steps=True, after_error="masked")
+ARMS: dict[str, tuple[LabelRule, Loss]] = {
+    "exact": (LabelRule(sources={"checker": 1.0}, whole_steps=True), CrossEntropy()),
+    "soft, cross-entropy on k/8": (_ROLLED, CrossEntropy()),
+    "binomial, k of 8": (_ROLLED, Binomial()),
+    "hard, k > 0": (replace(_ROLLED, sources={"other": 1.0}), CrossEntropy()),
 }
-"""Whose labels are learned, and by which loss."""
+"""Which labels are learned, and by which loss."""
 OWN = "the rollouts themselves"
 
 
@@ -157,7 +157,7 @@ class Study:
         found[OWN] = measured(
             [own_scores(t) for t in dev], dev, [own_scores(t) for t in test], test
         )
-        for i, (name, (source, loss)) in enumerate(ARMS.items()):
+        for i, (name, (labels, loss)) in enumerate(ARMS.items()):
             if name in found:
                 continue
             out = self.folder / f"prm-{i}"
@@ -171,7 +171,7 @@ class Study:
                 )
                 config = RewardConfig(
                     base=str(self.folder / "writer"),
-                    labels=LabelRule(sources={source: 1.0}, whole_steps=True),
+                    labels=labels,
                     loss=loss,
                     loop=loop,
                     max_tokens=POSITIONS,
