@@ -24,3 +24,8 @@ app.command(
     name="rollout",
     help="Label steps by how often a policy still arrives from them.",
 )
+app.command(
+    "surefoot.cli.label.outcome:outcome",
+    name="outcome",
+    help="Whether answers are right, wrong, or cannot be told.",
+)

@@ -15,7 +15,7 @@ _LETTER = re.compile(
 )
 _LONE = re.compile(r"\(\s*([A-Za-z])\s*\)|([A-Z])[.)]?")
 _FURTHER = re.compile(r"(?:\band|\bor|,|&|/)\s*\(?[A-Z]\b")
-_OPTION = re.compile(r"(?:(?<![\w(])\(([A-Z])\)|(?<![\w(.])([A-Z])[.):](?=\s))[\s\\]*")
+_OPTION = re.compile(r"(?:(?<![\w(])\(([A-Z])\)|(?<![\w(.])([A-Z])[.):](?=\s))\s*")
 
 
 def is_choice(answer: str) -> bool:
@@ -40,7 +40,7 @@ def options_of(problem: str) -> dict[str, str]:
     marks = lists[-1]
     ends = [one.start() for one in marks[1:]] + [len(problem)]
     return {
-        one[1] or one[2]: problem[one.end() : end].strip(" ,;\\")
+        one[1] or one[2]: problem[one.end() : end].strip(" ,;").rstrip("\\ ")
         for one, end in zip(marks, ends, strict=True)
     }
 

@@ -194,14 +194,19 @@ def is_function(method: str) -> bool:
 
 
 def _by_function(path: str, reference: str, answer: str) -> Found:
-    same: Any = _found_function(path)(reference, answer)
+    same: Any = find_function(path)(reference, answer)
     if same is not None and not isinstance(same, bool):
         raise UsageError(f"{path} gave {same!r}; it must give True, False or None")
     return same, "as the function says"
 
 
 @lru_cache(maxsize=8)
-def _found_function(path: str) -> Callable[[str, str], Any]:
+def find_function(path: str) -> Callable[[str, str], Any]:
+    """The function of the user's at module:function.
+
+    Raises:
+        UsageError: there is none.
+    """
     module, _, name = path.partition(":")
     try:
         found: Any = import_module(module)

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 
-from surefoot.labels.answers.comparing import AnswerCheck, Checked, compare
+from surefoot.errors import UsageError
+from surefoot.labels.answers.comparing import AnswerCheck, Checked, compare, is_function
 from surefoot.labels.answers.finding import extract_answer
 from surefoot.labels.workers import Crashed, TimedOut, Workers
 from surefoot.traces.types import Trace
@@ -16,7 +18,10 @@ from surefoot.traces.types import Trace
 MAX_LONE = 60
 """A text of one line that is no longer than this may be an answer alone."""
 
-_SAYS = re.compile(r"\\f?boxed|####|answer|(?<!^[A-Z])[.!?]\s+\S", re.IGNORECASE)
+_SAYS = re.compile(
+    r"\\f?boxed|####|answer|\*\*|(?<!^[A-Z])[.!?]\s+\S|^(?:\S+\s+){4,}\S*\.$", re.IGNORECASE
+)
+"""Signs that a text is more than an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class Given:
 def judge_outcome(reference: str, text: str, *, check: AnswerCheck | None = None) -> bool | None:
     """Whether a solution, or an answer alone, is right; None if that cannot be told.
 
-    Takes well under a millisecond and never hangs, since it leaves formulas out: where those may
-    decide, use `judge_outcomes`.
+    Takes about a millisecond and never hangs, since it leaves formulas out: where those may decide,
+    use `judge_outcomes`.
     """
     return judge(Given(reference, text), replace(check or AnswerCheck(), algebra=False)).same
 
@@ -57,14 +62,32 @@ def judge_outcomes(
                 yield found
 
 
-def answer_workers(num_processes: int = 2, timeout_s: float = 10.0) -> Workers:
-    """Worker processes that have read what `judge_outcomes` needs; a comparison has `timeout_s`."""
-    return Workers(num_processes, timeout_s, imports=["surefoot.labels.answers.formulas"])
+def answer_workers(
+    num_processes: int = 2, timeout_s: float = 10.0, *, check: AnswerCheck | None = None
+) -> Workers:
+    """Worker processes that have imported what `judge_outcomes` needs for a check.
+
+    A comparison may take `timeout_s` seconds.
+
+    Raises:
+        UsageError: formulas are to be compared, and math-verify is not installed.
+    """
+    check = check or AnswerCheck()
+    if is_function(check.method):
+        return Workers(num_processes, timeout_s, imports=[check.method.partition(":")[0]])
+    if check.algebra and find_spec("math_verify") is None:
+        raise UsageError(
+            "comparing formulas needs the package math-verify: pip install 'surefoot[answers]', or"
+            " leave them out (algebra=False)"
+        )
+    module = "formulas" if check.algebra else "grading"
+    return Workers(num_processes, timeout_s, imports=[f"surefoot.labels.answers.{module}"])
 
 
 def judge(given: Given, check: AnswerCheck) -> Checked:
     """The verdict on one text; with `check.algebra`, for worker processes only."""
     text = given.text.strip()
+    text = text[2:-2] if re.fullmatch(r"\*\*[^*]+\*\*", text) else text
     lone = len(text) <= MAX_LONE and "\n" not in text and not _SAYS.search(text)
     answer = text if lone else extract_answer(text)
     if answer is None:
@@ -83,39 +106,44 @@ def grade(
 
     The answer is that of the trace, or the one found in its steps. Without a reference a trace
     stays as it is; so does one that has an outcome, if only `missing` ones are asked for.
-    `meta.outcome` keeps why, by which method, and the outcome that stood there before; what cannot
-    be told is None.
+    `meta.outcome` keeps that answer, why, by which method, and the outcome that stood there before;
+    what cannot be told is None.
     """
     check = check or AnswerCheck()
-    read: deque[Trace] = deque()
+    read: deque[tuple[Trace, Given | None]] = deque()
 
     def given() -> Iterator[Given]:
         for trace in traces:
-            read.append(trace)
-            if _is_graded(trace, missing):
-                yield _given(trace)
+            one = _given(trace) if not (missing and trace.outcome is not None) else None
+            read.append((trace, one))
+            if one is not None:
+                yield one
 
     for found in judge_outcomes(given(), workers, check=check):
-        while not _is_graded(read[0], missing):
-            yield read.popleft()
-        yield _graded(read.popleft(), found)
-    yield from read
+        while read[0][1] is None:
+            yield read.popleft()[0]
+        trace, one = read.popleft()
+        assert one is not None
+        yield _graded(trace, one, found)
+    yield from (trace for trace, _ in read)
 
 
-def _is_graded(trace: Trace, missing: bool) -> bool:
-    return trace.reference is not None and not (missing and trace.outcome is not None)
+def _given(trace: Trace) -> Given | None:
+    """What is to be judged of a trace; None if it has no reference."""
+    if trace.reference is None:
+        return None
+    text = trace.answer or ""
+    if not text.strip():
+        said = (extract_answer(one) for one in (trace.texts[-1], "\n".join(trace.texts)))
+        text = next((one for one in said if one is not None), "")
+    return Given(trace.reference, text, trace.problem)
 
 
-def _given(trace: Trace) -> Given:
-    assert trace.reference is not None
-    if trace.answer:
-        return Given(trace.reference, trace.answer, trace.problem)
-    for text in (trace.texts[-1], "\n".join(trace.texts)):
-        if (answer := extract_answer(text)) is not None:
-            return Given(trace.reference, answer, trace.problem)
-    return Given(trace.reference, "", trace.problem)
-
-
-def _graded(trace: Trace, found: Checked) -> Trace:
-    note = {"why": found.why, "method": found.method, "before": trace.outcome}
+def _graded(trace: Trace, given: Given, found: Checked) -> Trace:
+    note = {
+        "answer": given.text,
+        "why": found.why,
+        "method": found.method,
+        "before": trace.outcome,
+    }
     return replace(trace, outcome=found.same, meta={**trace.meta, "outcome": note})
