@@ -54,6 +54,29 @@ def test_answers_come_back_in_order_and_what_was_kept_is_not_asked_for_again(tmp
     assert not path.exists()
 
 
+def test_a_pause_that_the_server_names_is_kept():
+    replies = [Reply("busy", 429, {"Retry-After": "1"}), chat("1")]
+    with serve(lambda _: replies.pop(0)) as server:
+        assert said(KeptServer(server.url, num_retries=1).ask_all(PATH, bodies(1))) == [1]
+        first, second = (one.at_s for one in server.requests)
+    assert second - first >= 1
+
+
+def test_a_damaged_file_gives_what_is_whole_and_goes_on(tmp_path):
+    path = tmp_path / "answers"
+    with serve(echo) as server:
+        answers = Answers(path)
+        asking = KeptServer(server.url, answers=answers, num_connections=1)
+        asking.ask_all(PATH, bodies(1, 2, 3))
+        answers.close(discard=False)
+        lines = path.read_bytes().splitlines(keepends=True)
+        for damaged in (b"7\n", b'{"asked": "a"}\n', b'{"answer": 1}\n', b"\xff\n", b"\n"):
+            path.write_bytes(lines[0] + damaged + lines[1])
+            assert said(KeptServer(server.url, answers=Answers(path)).ask_all(PATH, bodies(1)))
+            assert path.read_bytes() == lines[0]
+        assert len(server.requests) == 3
+
+
 def test_what_was_asked_otherwise_is_another_question(tmp_path):
     with serve(echo) as server:
         answers = Answers(tmp_path / "answers")

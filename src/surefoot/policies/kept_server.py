@@ -23,8 +23,8 @@ from surefoot.traces.types import canonical_json
 class Answers:
     """Answers by what was asked, in a file of JSON lines; without a path, nowhere.
 
-    What an earlier run kept is given once to whoever asks the same again. A last line that a kill
-    left half written is dropped.
+    What an earlier run kept is given once to whoever asks the same again; it stays in the file, and
+    only where it stands is remembered. A last line that a kill left half written is dropped.
 
     Raises:
         StorageError: the file cannot be read or written.
@@ -34,7 +34,7 @@ class Answers:
         self.path = path
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[str, int] = {}
         if path is not None and path.is_file():
             with storage_errors(str(path), "read"):
                 self._read(path)
@@ -42,7 +42,12 @@ class Answers:
     def take(self, key: str) -> Any | None:
         """The answer of an earlier run; None if there is none."""
         with self._lock:
-            return self._kept.pop(key, None)
+            place = self._kept.pop(key, None)
+        if place is None or self.path is None:
+            return None
+        with storage_errors(str(self.path), "read"), self.path.open("rb") as file:
+            file.seek(place)
+            return json.loads(file.readline())["answer"]
 
     def keep(self, key: str, answer: Any) -> None:
         """Write an answer down."""
@@ -71,7 +76,8 @@ class Answers:
             for line in file:
                 try:
                     row = json.loads(line)
-                    self._kept[row["asked"]] = row["answer"]
+                    row["answer"]
+                    self._kept[row["asked"]] = end
                 except (ValueError, KeyError, TypeError, RecursionError):
                     break
                 end += len(line)
