@@ -23,7 +23,7 @@ from surefoot.labels.checkers.polynomials import (
     times,
 )
 from surefoot.labels.checkers.sides import Relation
-from surefoot.labels.checkers.words import FOLLOWS, NEW_START, REWRITES
+from surefoot.labels.checkers.words import DIRECT, FOLLOWS, NEW_START, PLAIN, REWRITES
 from surefoot.labels.equations.bounded import Unreadable
 
 MAX_BETWEEN = 160
@@ -49,7 +49,7 @@ def contradiction(
 
     `between` is the text that parts them; `same_step` says that no step begins in it.
     """
-    if len(between) > MAX_BETWEEN or NEW_START.search(between):
+    if len(between) > MAX_BETWEEN or NEW_START.search(PLAIN.sub(" ", between)):
         return None
     if any(len(side) != 1 for side in (before.left, before.right, after.left, after.right)):
         return None
@@ -59,17 +59,22 @@ def contradiction(
     stated = FOLLOWS.search(between) is not None
     try:
         if len(unknowns) == 1:
-            return _one_variable(before, after, next(iter(unknowns)), stated)
+            direct = DIRECT.fullmatch(between) is not None
+            return _one_variable(before, after, next(iter(unknowns)), stated, direct)
         stated = REWRITES.search(between) is not None or (same_step and stated)
         return _several_variables(before, after) if stated else None
     except Unreadable:
         return None
 
 
-def _one_variable(before: Relation, after: Relation, name: str, stated: bool) -> str | None:
-    if is_assignment(before) and is_assignment(after):
-        return _recalculated(before, after) if stated else None
-    if is_assignment(before) or not (stated or _in_display(before, after)):
+def _one_variable(
+    before: Relation, after: Relation, name: str, stated: bool, direct: bool
+) -> str | None:
+    if not (stated or direct):
+        return None
+    if is_assignment(before):
+        return _recalculated(before, after) if is_assignment(after) else None
+    if _is_listed(before, after, stated):
         return None
     a, b = (coefficients(difference(one), name) for one in (before, after))
     if len(a) < 2 or len(b) < 2 or len(common_divisor(a, b)) > 1:
@@ -101,10 +106,15 @@ def _recalculated(before: Relation, after: Relation) -> str | None:
     return f"{shown(a)} is not {shown(b)}"
 
 
-def _in_display(before: Relation, after: Relation) -> bool:
-    """Whether they stand in clauses that follow one another, and share no side as in a list."""
-    shared = before.left == after.left or before.right == after.right
-    return after.clause == before.clause + 1 and not shared
+def _is_listed(before: Relation, after: Relation, stated: bool) -> bool:
+    """Whether they share a side as the items of a list do: x - 4 = 1, x - 4 = 11.
+
+    A shared side is also that of one equation rewritten, if the other had something to work out.
+    """
+    if before.left == after.left:
+        right = before.right[0]
+        return not right.parts or (bool(names(right)) and not stated)
+    return before.right == after.right and bool(names(after.right[0])) and not stated
 
 
 def difference(relation: Relation) -> Polynomial:
@@ -120,7 +130,7 @@ def difference(relation: Relation) -> Polynomial:
 def _several_variables(before: Relation, after: Relation) -> str | None:
     if has_decimals(before.left + before.right + after.left + after.right):
         return None
-    if is_definition(before) or is_definition(after):
+    if is_definition(before):
         return None
     a, b = difference(before), difference(after)
     there, back = list(_solutions(a)), list(_solutions(b))

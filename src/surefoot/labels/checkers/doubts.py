@@ -20,10 +20,15 @@ _FORMAL = re.compile(r"\\(?:equiv|pmod|bmod|mod)\b|≡|\bmodul\w+|\bmod\b", re.I
 
 def sentence(text: str, start: int, end: int) -> str:
     """The sentence around a statement, with at most `NEARBY` characters on either side."""
+    before, after = _around(text, start, end)
+    return before + text[start:end] + after
+
+
+def _around(text: str, start: int, end: int) -> tuple[str, str]:
     low, high = max(0, start - NEARBY), min(len(text), end + NEARBY)
     begin = max((found.end() for found in _END.finditer(text, low, start)), default=low)
     stop = _END.search(text, end, high)
-    return text[begin : stop.start() if stop else high]
+    return text[begin:start], text[end : stop.start() if stop else high]
 
 
 def doubt(text: str, start: int, end: int, *, congruent: bool = False) -> bool:
@@ -33,11 +38,11 @@ def doubt(text: str, start: int, end: int, *, congruent: bool = False) -> bool:
     """
     if not congruent and (OTHER_ARITHMETIC.search(text) or _FORMAL.search(text)):
         return True
-    around = sentence(text, start, end)
+    around = "|".join(_around(text, start, end))
     after = text[end : end + NEARBY]
     return bool(
         NOT_CLAIMED.search(around)
-        or any(found.start() >= end for found in DENIED.finditer(text))
+        or DENIED.search(text, end)
         or _FALSE.search(around)
         or _FALSE.search(after)
     )

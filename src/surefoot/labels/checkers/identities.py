@@ -34,9 +34,25 @@ def claims_identity(relation: Relation) -> bool:
     left, right = relation.left[0], relation.right[0]
     if names(left) != names(right) or left.operation == "name" or right.operation == "name":
         return False
+    try:
+        a, b = _worked_out(left, right)
+    except Unreadable:
+        return relation.index > 0 and _can_be_worked_out(left)
+    if len(a) == 1 and a.keys() == b.keys() and a.keys() != {()}:
+        return True
     if relation.index > 0:
         return _can_be_worked_out(left)
-    return (_can_be_worked_out(left) or _can_be_worked_out(right)) and _nearly_the_same(left, right)
+    if left.operation == right.operation == "^":
+        return False
+    return (_can_be_worked_out(left) or _can_be_worked_out(right)) and _nearly_the_same(a, b)
+
+
+def _worked_out(left: Node, right: Node) -> tuple[Polynomial, Polynomial]:
+    """Two polynomials that are the same if the formulas are; of roots, what stands under them."""
+    if left.operation == right.operation == "root" and left.parts[0] == right.parts[0]:
+        left, right = left.parts[1], right.parts[1]
+    (a, b), (c, d) = (quotient(side, opaque=True) for side in (left, right))
+    return (a, c) if b == d else (times(a, d), times(c, b))
 
 
 def _can_be_worked_out(node: Node) -> bool:
@@ -66,17 +82,10 @@ def _variables(term: Node) -> list[str]:
     return [repr(term)] if names(term) else []
 
 
-def _nearly_the_same(left: Node, right: Node) -> bool:
-    """Whether, worked out, the sides share at least half of their terms: one slip."""
-    if left.operation == right.operation == "root" and left.parts[0] == right.parts[0]:
-        left, right = left.parts[1], right.parts[1]
-    try:
-        (a, b), (c, d) = quotient(left), quotient(right)
-        p, q = times(a, d), times(c, b)
-    except Unreadable:
-        return False
-    shared = sum(q.get(monomial) == coefficient for monomial, coefficient in p.items())
-    return _degree(p) > 1 and 2 * shared >= len(p.keys() | q.keys()) and shared > 0
+def _nearly_the_same(a: Polynomial, b: Polynomial) -> bool:
+    """Whether they share at least half of their terms: one of them is the other with one slip."""
+    shared = sum(b.get(monomial) == coefficient for monomial, coefficient in a.items())
+    return _degree(a) > 1 and 2 * shared >= len(a.keys() | b.keys()) and shared > 0
 
 
 def _degree(a: Polynomial) -> int:

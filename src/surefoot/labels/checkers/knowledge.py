@@ -132,7 +132,8 @@ class Knowledge:
     def _substituted(self, relation: Relation) -> Iterator[Conflict]:
         """A formula with known variables whose numbers were put in wrongly."""
         known = self._known(variables(relation))
-        if not known or relation.index or not _one_reading(relation):
+        left = relation.left[0]
+        if not known or relation.index or not _one_reading(relation) or left.operation == "neg":
             return
         slips: list[str] = []
         if _match(relation.left[0], relation.right[0], known, slips) and len(slips) == 1:

@@ -147,8 +147,10 @@ def _power(base: Value, exponent: Value) -> Value:
         )
     if isinstance(exponent, Fraction) and exponent.denominator == 1 and abs(exponent) < 1000:
         return base ** int(exponent)
-    if isinstance(base, complex) or isinstance(exponent, complex) or base <= 0:
+    if isinstance(base, complex) or base <= 0:
         raise Unreadable
+    if isinstance(exponent, complex):
+        return cmath.exp(exponent * math.log(base))
     return math.pow(base, exponent)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -71,22 +71,27 @@ def _same(left: Node, right: Node, tolerance: float) -> Literal[True] | Witness 
         return None
     witnesses: list[Witness] = []
     agreed = 0
+    needed = set(_SPECIAL) & set(variables)
     for point in points(variables):
         try:
             a, b = evaluate(left, point), evaluate(right, point)
         except Unreadable:
             continue
+        needed -= {name for name in needed if point[name] == _SPECIAL[name]}
         if near(a, b, tolerance):
             agreed += 1
         else:
             witnesses.append(Witness(point, a, b))
         if agreed and witnesses:
             return None
-    if agreed >= (2 if variables else 1):
-        return True
-    if len(witnesses) >= (2 if variables else 1):
-        return witnesses[0]
-    return None
+    enough = 2 if variables else 1
+    if needed or max(agreed, len(witnesses)) < enough:
+        return None
+    return True if agreed else witnesses[0]
+
+
+_SPECIAL: Mapping[str, Value] = {"i": 1j, "e": math.e}
+"""Letters that may be variables or not: formulas differ only if they do in both meanings."""
 
 
 def points(variables: list[str]) -> Iterator[dict[str, Value]]:
@@ -96,11 +101,10 @@ def points(variables: list[str]) -> Iterator[dict[str, Value]]:
         return
     for values in _VALUES:
         yield {name: Fraction(value) for name, value in zip(variables, values, strict=False)}
-    special: dict[str, Value] = {"i": 1j, "e": math.e}
-    if special.keys() & set(variables):
+    if _SPECIAL.keys() & set(variables):
         for values in _VALUES[:2]:
             plain = {name: Fraction(value) for name, value in zip(variables, values, strict=False)}
-            yield {name: special.get(name, value) for name, value in plain.items()}
+            yield {name: _SPECIAL.get(name, value) for name, value in plain.items()}
 
 
 def near(a: Value, b: Value, tolerance: float = EXACT) -> bool:

@@ -24,8 +24,10 @@ MAX_EXPONENT = 12
 ONE: Polynomial = {(): Fraction(1)}
 
 
-def quotient(node: Node) -> tuple[Polynomial, Polynomial]:
+def quotient(node: Node, *, opaque: bool = False) -> tuple[Polynomial, Polynomial]:
     """A formula as numerator and denominator, not reduced.
+
+    `opaque` takes roots and functions for variables of their own.
 
     Raises:
         Unreadable: it is no quotient of polynomials, or too large a one.
@@ -36,27 +38,28 @@ def quotient(node: Node) -> tuple[Polynomial, Polynomial]:
         case "name", _:
             return {((node.name, 1),): Fraction(1)}, ONE
         case "neg", (part,):
-            above, below = quotient(part)
+            above, below = quotient(part, opaque=opaque)
             return scaled(above, Fraction(-1)), below
         case (("+" | "-"), (left, right)):
-            (a, b), (c, d) = quotient(left), quotient(right)
+            (a, b), (c, d) = (quotient(part, opaque=opaque) for part in (left, right))
             sign = Fraction(1 if node.operation == "+" else -1)
             if b == d:
                 return plus(a, scaled(c, sign)), b
             return plus(times(a, d), scaled(times(c, b), sign)), times(b, d)
         case "*", (left, right):
-            (a, b), (c, d) = quotient(left), quotient(right)
+            (a, b), (c, d) = (quotient(part, opaque=opaque) for part in (left, right))
             return times(a, c), times(b, d)
         case "/", (left, right):
-            (a, b), (c, d) = quotient(left), quotient(right)
+            (a, b), (c, d) = (quotient(part, opaque=opaque) for part in (left, right))
             if not c:
                 raise Unreadable
             if c.keys() == {()}:
                 return scaled(times(a, d), 1 / c[()]), b
             return times(a, d), times(b, c)
         case "^", (base, exponent):
-            a, b = quotient(base)
-            return _raised(a, b, exponent)
+            return _raised(*quotient(base, opaque=opaque), exponent)
+        case _ if opaque:
+            return {((repr(node), 1),): Fraction(1)}, ONE
         case _:
             raise Unreadable
 

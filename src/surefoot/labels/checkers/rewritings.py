@@ -10,7 +10,7 @@ from typing import Literal
 from surefoot.labels.checkers.doubts import doubt, sentence
 from surefoot.labels.checkers.identities import claims_identity, compare, is_closed
 from surefoot.labels.checkers.nodes import Node, evaluate, walk
-from surefoot.labels.checkers.points import Witness, near, shown
+from surefoot.labels.checkers.points import Witness, has_decimals, near, shown
 from surefoot.labels.checkers.sides import Relation
 from surefoot.labels.checkers.words import WHOLE
 from surefoot.labels.equations import Statement
@@ -39,9 +39,11 @@ def check_relations(
     read.
     """
     for relation in relations:
-        if not relation.left or not relation.right or _is_trivial(relation):
+        if not relation.left or not relation.right:
             continue
-        if relation.sign != "=":
+        if _is_trivial(relation):
+            verdict = _plain_numbers(text, relation)
+        elif relation.sign != "=":
             verdict = _inequality(relation) if is_closed(relation) else None
         elif is_closed(relation):
             verdict = _equation(text, relation, closed)
@@ -54,6 +56,23 @@ def check_relations(
 def _is_trivial(relation: Relation) -> bool:
     leaves = ("number", "name", "neg", "pi")
     return relation.left[0].operation in leaves and relation.right[0].operation in leaves
+
+
+def _plain_numbers(text: str, relation: Relation) -> Verdict | None:
+    """Two numbers set equal that are not; those of a ratio, or cut out of a formula, are not."""
+    if text[relation.start] in "{([" or text[relation.end :].lstrip()[:1] in (":", "}"):
+        return None
+    sides = relation.left[0], relation.right[0]
+    if (
+        relation.sign != "="
+        or not is_closed(relation)
+        or has_decimals(relation.left + relation.right)
+    ):
+        return None
+    a, b = (evaluate(side, {}) for side in sides)
+    if isinstance(a, Fraction) and isinstance(b, Fraction) and a != b:
+        return Verdict(relation, False, "comparison", f"{shown(a)} is not {shown(b)}")
+    return None
 
 
 def _inequality(relation: Relation) -> Verdict | None:
@@ -86,7 +105,7 @@ def _equation(text: str, relation: Relation, closed: Sequence[Statement]) -> Ver
     read = [one for one in said if one.left is not None and one.right is not None]
     if read and not any(_was_rounded(text, one, relation) for one in read):
         return None
-    found = compare(relation)
+    found = None if _mixes_angles(relation) else compare(relation)
     if found is None:
         return None
     holds = found is True
@@ -98,12 +117,18 @@ def _equation(text: str, relation: Relation, closed: Sequence[Statement]) -> Ver
 
 
 def _was_rounded(text: str, statement: Statement, relation: Relation) -> bool:
-    r"""Whether a \frac was let pass as rounded to a whole number, where nothing speaks of that."""
+    """Whether it was let pass as rounded to a whole number, where nothing speaks of that."""
     if statement.verdict != "holds" or statement.left is None or statement.right is None:
         return False
-    fraction = "frac" in statement.text and statement.right.denominator == 1
+    whole = statement.right.denominator == 1
     off = not near(statement.left, statement.right, CLOSE)
-    return fraction and off and not WHOLE.search(sentence(text, relation.start, relation.end))
+    return whole and off and not WHOLE.search(sentence(text, relation.start, relation.end))
+
+
+def _mixes_angles(relation: Relation) -> bool:
+    """Whether an inverse function gives an angle where angles are in degrees."""
+    found = {part.operation for side in relation.left + relation.right for part in walk(side)}
+    return "degrees" in found and any(operation.startswith("arc") for operation in found)
 
 
 def _irrational(relation: Relation) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from surefoot.labels.checkers.conversions import find_conversions
@@ -24,6 +24,13 @@ from surefoot.labels.equations import (
     step_check,
 )
 
+_LISTED = re.compile(r"\b(?:or|and)\b(?:\\q?quad|\W)*$")
+_OPERATION = re.compile(
+    r"\boperations?\b|\boperator\b|[a-z\d)]\s*(?:\\(?:star|ast|diamond|oplus|otimes|odot|clubsuit"
+    r"|spadesuit|heartsuit|bigcirc|Box|nabla|dagger|S)\b|[@#&☆★◇◆△▲□■⊕⊗⊙])\s*[a-z(]\s*\)?\s*=",
+    re.IGNORECASE,
+)
+"""Signs that the question defines an operation of its own."""
 
 _FORMULA = re.compile(r"[\d\\$=+]")
 
@@ -37,17 +44,21 @@ def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
     names the line that the verdict rests on, where that is another one.
     """
     products = "digit" not in problem.lower()
+    defined = _OPERATION.search(problem) is not None
     knowledge = Knowledge()
     given = find_relations(problem, products=products)
     knowledge.learn(-1, problem, given)
     stated = {(one.left, one.right) for one in given}
     checks: list[StepCheck] = []
-    last: tuple[Line, Relation, str] | None = None
+    last: _Last | None = None
     for position, text in enumerate(steps):
         relations = find_relations(text, products=products)
         if relations and last and not relations[0].left and _continues(text, relations[0]):
-            relations[0] = replace(relations[0], left=last[1].right, index=last[1].chain)
+            end = last.relation
+            relations[0] = replace(relations[0], left=end.right, index=end.chain)
         closed = check_step(text).statements
+        if defined:
+            closed = tuple(map(_unsettled, closed))
         statements = [
             *closed,
             *(
@@ -60,11 +71,37 @@ def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
         ]
         checks.append(step_check(statements))
         stated |= {(one.left, one.right) for one in relations}
-        last = None
-        if relations and relations[-1].right:
-            end = relations[-1]
-            last = Line(position, text[end.start : end.end]), end, text[end.end :]
+        if relations:
+            last = _last(position, text, relations)
+        elif last:
+            last = replace(last, rest=f"{last.rest}\n{text}")
     return checks
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last equation before a step, and the text since."""
+
+    line: Line
+    relation: Relation
+    rest: str
+    listed: bool
+
+
+def _last(position: int, text: str, relations: Sequence[Relation]) -> _Last:
+    """The last relation of a step; of a chain, its two ends."""
+    end = relations[-1]
+    return _Last(
+        Line(position, text[end.start : end.end]),
+        end,
+        text[end.end :],
+        _is_listed(text, end),
+    )
+
+
+def _is_listed(text: str, relation: Relation) -> bool:
+    """Whether an equation is one of several: "or" or "and" stands before it."""
+    return _LISTED.search(text, max(0, relation.start - 40), relation.start) is not None
 
 
 def _statement(
@@ -72,6 +109,13 @@ def _statement(
 ) -> Statement:
     verdict: Verdict = "holds" if holds else "fails"
     return Statement(text[start:end], start, end, None, None, verdict, why, rule)
+
+
+def _unsettled(statement: Statement) -> Statement:
+    """A statement of a trace whose question defines an operation: it may mean that one."""
+    if statement.verdict == "cannot tell":
+        return statement
+    return replace(statement, verdict="cannot tell", why="the question defines an operation")
 
 
 def _continues(text: str, first: Relation) -> bool:
@@ -87,7 +131,7 @@ def _derivations(
     position: int,
     text: str,
     relations: Sequence[Relation],
-    last: tuple[Line, Relation, str] | None,
+    last: _Last | None,
     stated: Set[tuple[Readings, Readings]],
 ) -> Iterator[Statement]:
     """Equations that contradict the one before them, in this step or at the end of the last.
@@ -97,10 +141,11 @@ def _derivations(
     pairs = [
         (Line(position, text[a.start : a.end]), a, text[a.end : b.start], b)
         for a, b in pairwise(relations)
-        if a.clause != b.clause
+        if a.clause != b.clause and not _is_listed(text, a)
     ]
-    if last and relations:
-        pairs.append((*last[:2], f"{last[2]}\n{text[: relations[0].start]}", relations[0]))
+    if last and relations and not last.listed:
+        between = f"{last.rest}\n{text[: relations[0].start]}"
+        pairs.append((last.line, last.relation, between, relations[0]))
     for line, before, between, after in pairs:
         if before.sign != "=" or after.sign != "=" or before.chain > 1 or after.index:
             continue

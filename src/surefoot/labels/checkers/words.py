@@ -56,11 +56,25 @@ REWRITES = re.compile(
 )
 """Words that say that the second is the first, rewritten."""
 
+DIRECT = re.compile(
+    r"(?:[\s.,;$&\[\]\\]|\\begin\{align\*?\}|\\end\{align\*?\}|Step\s\d+:)*", re.IGNORECASE
+)
+"""Nothing but punctuation, between an equation and the next line."""
+
+PLAIN = re.compile(
+    r"""\bsolv\w+\ for\b|\bfrom\ (?:both|each|the\ (?:left|right))\b
+    |\blet(?:'s|\ us|\ me)\b|\bfrom\ step\ \d+|\b(?:on|of|to)\ each\ side""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Turns of phrase in which words of `NEW_START` mean no such thing."""
+
 NEW_START = re.compile(
     r"""\b(?:or|if|case|cases|when|let|suppose|assum\w+|tr(?:y|ies|ying)|test\w*|but|however|other
     |another|similarly|second|third|also|for|instead|since|because|substitut\w+|plug\w*|replac\w+
     |given|from|using|original|where|mistake|actually|wait|not|isn't|check\w*|larger|smaller
-    |minimum|maximum|vertex|know|system|first\ equation)\b|\?|\\pm|±|\\text\{\s*or\s*\}""",
+    |minimum|maximum|vertex|know|system
+    |first\ equation|these|each|equations)\b|\bequation\s*\(?\d|\(\d\)|\?
+    |\\pm|±|\\text\{\s*or\s*\}""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Signs that it does not, or that more was used."""
