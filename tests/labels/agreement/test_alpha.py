@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from surefoot.errors import UsageError
 from surefoot.labels.agreement import krippendorff_alpha
 from surefoot.labels.agreement.alpha import Coincidences
+from surefoot.stats import bootstrap
 
 # Krippendorff 2011, section C: four observers, twelve units.
 OBSERVERS = (
@@ -94,8 +95,11 @@ def test_the_interval_is_over_clusters_not_units():
         units.append((truth, truth if rng.random() < 0.8 else int(rng.integers(0, 3))))
     apart = Coincidences.of([[unit] * 5 for unit in units])
     alone = Coincidences.of([[unit] for unit in [one for one in units for _ in range(5)]])
-    settings = {"seed": 0, "num_resamples": 400}
-    wide = apart.estimate("ordinal", **settings)
-    narrow = alone.estimate("ordinal", **settings)
+
+    def interval(table):
+        size = len(table.marginals)
+        return bootstrap(lambda c: table.statistic(c, "ordinal"), size, seed=0, num_resamples=400)
+
+    wide, narrow = interval(apart), interval(alone)
     assert wide.mean == pytest.approx(narrow.mean)
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.errors import UsageError
-from surefoot.stats import Estimate, FloatArray, bootstrap
+from surefoot.stats import FloatArray
 
 Metric = Literal["nominal", "ordinal", "interval"]
 
@@ -140,14 +140,3 @@ class Coincidences:
             return None
         found = float(self.statistic(np.ones((1, len(self.marginals))), metric)[0])
         return None if np.isnan(found) else found
-
-    def estimate(self, metric: Metric, *, seed: int, num_resamples: int) -> Estimate | None:
-        """Alpha with a bootstrap interval over clusters; None where it does not exist."""
-        if self.alpha(metric) is None:
-            return None
-        return bootstrap(
-            lambda counts: self.statistic(counts, metric),
-            len(self.marginals),
-            seed=seed,
-            num_resamples=num_resamples,
-        )

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from surefoot.errors import UsageError
-from surefoot.stats import Estimate, FloatArray, bootstrap
+from surefoot.stats import FloatArray
 
 Weights = Literal["unweighted", "linear", "quadratic"]
 
@@ -112,14 +112,3 @@ class PairTable:
             return None
         found = float(self.statistic(np.ones((1, len(self.tables))), weights)[0])
         return None if np.isnan(found) else found
-
-    def estimate(self, weights: Weights, *, seed: int, num_resamples: int) -> Estimate | None:
-        """Kappa with a bootstrap interval over clusters; None where it does not exist."""
-        if self.kappa(weights) is None:
-            return None
-        return bootstrap(
-            lambda counts: self.statistic(counts, weights),
-            len(self.tables),
-            seed=seed,
-            num_resamples=num_resamples,
-        )

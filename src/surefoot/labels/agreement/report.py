@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias, get_args
 
+import numpy as np
+
 from surefoot.labels.agreement.alpha import Coincidences, Metric
 from surefoot.labels.agreement.kappa import PairTable, Weights
 from surefoot.labels.votes import VoteRule, first_wrong, ratings_by_source, settles
-from surefoot.stats import Estimate, bootstrap_mean
+from surefoot.stats import Estimate, FloatArray, bootstrap_each
 from surefoot.traces.types import Trace
 
 Ratings: TypeAlias = "tuple[int | None, ...]"
@@ -112,6 +114,15 @@ def agreement_of(
         if (some := [unit for unit in units if sum(v is not None for v in unit) > 1])
     ]
     table = Coincidences.of(shared)
+    metrics = get_args(Metric)
+    alphas: list[Estimate | None] = [None] * len(metrics)
+    if shared:
+        alphas = bootstrap_each(
+            lambda counts: np.stack([table.statistic(counts, one) for one in metrics], axis=1),
+            len(shared),
+            seed=seed,
+            num_resamples=num_resamples,
+        )
     pairs = (
         _pair(a, b, said, rule, seed, num_resamples)
         for a, b in combinations(names, 2)
@@ -121,10 +132,7 @@ def agreement_of(
         sources=tuple(names),
         num_traces=len(shared),
         num_steps=sum(map(len, shared)),
-        alpha={
-            metric: table.estimate(metric, seed=seed, num_resamples=num_resamples)
-            for metric in get_args(Metric)
-        },
+        alpha=dict(zip(metrics, alphas, strict=True)),
         pairs=tuple(pairs),
     )
 
@@ -139,29 +147,36 @@ def _pair(
 ) -> PairAgreement:
     both = [(one[first], one[second]) for one in said if first in one and second in one]
     table = PairTable.of(both, _RATINGS)
-    found = [
-        (first_wrong(a, rule), first_wrong(b, rule))
-        for a, b in both
-        if settles(a, rule) and settles(b, rule)
-    ]
-    exact = [a == b for a, b in found]
-    near = [a == b or (a is not None and b is not None and abs(a - b) == 1) for a, b in found]
+    firsts = np.array([_first_errors(a, b, rule) for a, b in both], dtype=np.float64)
+    weights = get_args(Weights)
 
-    def share(flags: Sequence[bool]) -> Estimate | None:
-        if not flags:
-            return None
-        return bootstrap_mean(flags, seed=seed, num_resamples=num_resamples)
+    def figures(counts: FloatArray) -> FloatArray:
+        settled, exact, near = (counts @ firsts).T
+        shares = [
+            np.divide(part, settled, out=np.full(len(counts), np.nan), where=settled > 0)
+            for part in (exact, near)
+        ]
+        return np.stack([*(table.statistic(counts, one) for one in weights), *shares], axis=1)
 
+    *kappas, exact, within_one = bootstrap_each(
+        figures, len(both), seed=seed, num_resamples=num_resamples
+    )
     return PairAgreement(
         first=first,
         second=second,
         num_traces=len(both),
         num_steps=table.num_units,
-        kappa={
-            weights: table.estimate(weights, seed=seed, num_resamples=num_resamples)
-            for weights in get_args(Weights)
-        },
-        num_settled=len(found),
-        exact=share(exact),
-        within_one=share(near),
+        kappa=dict(zip(weights, kappas, strict=True)),
+        num_settled=int(firsts[:, 0].sum()),
+        exact=exact,
+        within_one=within_one,
     )
+
+
+def _first_errors(a: Ratings, b: Ratings, rule: VoteRule) -> tuple[bool, bool, bool]:
+    """Whether both settle the first error, put it on the same step, and within one."""
+    if not (settles(a, rule) and settles(b, rule)):
+        return False, False, False
+    one, other = first_wrong(a, rule), first_wrong(b, rule)
+    near = one is not None and other is not None and abs(one - other) == 1
+    return True, one == other, one == other or near
