@@ -73,7 +73,13 @@ def bootstrap(
             does not exist on the data as they are.
     """
     mean, resampled = _resampled(statistic, num_units, seed, num_resamples)
-    return Estimate(mean, *_percentiles(resampled, level))
+    return estimate_from(mean, resampled, level=level)
+
+
+def estimate_from(mean: float, resampled: FloatArray, *, level: float = 0.95) -> Estimate:
+    """What `bootstrap` gives for a statistic that is `mean` on the data and `resampled` (R,) on the
+    resamples; those that are NaN do not count."""
+    return Estimate(mean, *_percentiles(resampled[~np.isnan(resampled)], level))
 
 
 def bootstrap_each(
@@ -95,7 +101,7 @@ def bootstrap_each(
     _check_level(level)
     _check_sizes(num_units, num_resamples)
     means = statistics(np.ones((1, num_units)))[0]
-    blocks = [statistics(counts) for counts in _counts(num_units, seed, num_resamples)]
+    blocks = [statistics(counts) for counts in resamples(num_units, seed, num_resamples)]
     resampled = np.concatenate(blocks)
     return [
         Estimate(float(mean), *_percentiles(column[~np.isnan(column)], level))
@@ -138,9 +144,15 @@ def bootstrap_difference(
     (num_resamples + 1).
     """
     mean, resampled = _resampled(statistic, num_units, seed, num_resamples)
-    tail = min(int(np.sum(resampled <= 0)), int(np.sum(resampled >= 0)))
-    p_value = min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
-    return Difference(mean, *_percentiles(resampled, level), p_value)
+    return difference_from(mean, resampled, level=level)
+
+
+def difference_from(mean: float, resampled: FloatArray, *, level: float = 0.95) -> Difference:
+    """What `bootstrap_difference` gives, as `estimate_from`."""
+    kept = resampled[~np.isnan(resampled)]
+    tail = min(int(np.sum(kept <= 0)), int(np.sum(kept >= 0)))
+    p_value = min(1.0, 2 * (tail + 1) / (len(kept) + 1))
+    return Difference(mean, *_percentiles(kept, level), p_value)
 
 
 def paired_difference(
@@ -207,8 +219,8 @@ def _check_sizes(num_units: int, num_resamples: int) -> None:
         )
 
 
-def _counts(num_units: int, seed: int, num_resamples: int) -> Iterator[FloatArray]:
-    """Blocks of rows of counts, (rows, U); each row sums to U."""
+def resamples(num_units: int, seed: int, num_resamples: int) -> Iterator[FloatArray]:
+    """The resamples of a bootstrap: blocks of rows of counts, (rows, U); each row sums to U."""
     rng = np.random.default_rng(seed)
     block = max(1, _CELLS_AT_ONCE // num_units)
     for start in range(0, num_resamples, block):
@@ -222,14 +234,13 @@ def _counts(num_units: int, seed: int, num_resamples: int) -> Iterator[FloatArra
 def _resampled(
     statistic: Statistic, num_units: int, seed: int, num_resamples: int
 ) -> tuple[float, FloatArray]:
-    """The statistic of the data, and of each resample in which it exists."""
+    """The statistic of the data, and of each resample, NaN where it does not exist."""
     _check_sizes(num_units, num_resamples)
     mean = float(statistic(np.ones((1, num_units)))[0])
     if not math.isfinite(mean):
         raise UsageError("the statistic does not exist on these data, so it has no interval")
-    blocks = [statistic(counts) for counts in _counts(num_units, seed, num_resamples)]
-    resampled = np.concatenate(blocks)
-    return mean, resampled[~np.isnan(resampled)]
+    blocks = [statistic(counts) for counts in resamples(num_units, seed, num_resamples)]
+    return mean, np.concatenate(blocks)
 
 
 def _percentiles(resampled: FloatArray, level: float) -> tuple[float, float]:
