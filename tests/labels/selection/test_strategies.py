@@ -33,8 +33,8 @@ def test_convincing_wrong_answers_are_what_the_model_likes_and_the_outcome_denie
 
 
 def test_uncertainty_is_nearness_to_the_threshold_at_the_predicted_first_error():
-    # the first step below 0.5 is looked at, not the one nearest to it
-    assert priority("uncertainty", trace((0.9, 0.2, 0.49))) == pytest.approx(-math.log(4))
+    # the first step below 0.5 is looked at, neither the lowest nor the one nearest to it
+    assert priority("uncertainty", trace((0.9, 0.2, 0.1, 0.49))) == pytest.approx(-math.log(4))
     # without a step below, the lowest
     assert priority("uncertainty", trace((0.9, 0.6, 0.8))) == pytest.approx(-math.log(1.5))
     assert priority("uncertainty", trace((0.9, 0.5))) == 0.0
