@@ -6,10 +6,9 @@ A small policy learns to write chains from simulated authors, who hold misconcep
 second one from authors who only slip. The first writes the chains that reward models learn from;
 every step of them is labelled exactly by the world, and by 8 rollouts of the second from the steps
 up to it, of which k of 8 end at the right answer. The same chains, the same start (the first
-policy) and the same updates are then used with exact labels, with k/8 by cross-entropy (soft), with
-k of 8 by the binomial likelihood, and with "some rollout was right" (hard). Behind the first step
-with a value below one half rollouts tell of the error before, not of the step: those labels are
-masked (`after_error`).
+policy) and the same updates are then used with exact labels, with k/8 by cross-entropy (soft) and
+with k of 8 by the binomial likelihood. Behind the first step with a value below one half rollouts
+tell of the error before, not of the step: those labels are masked (`after_error`).
 
 What is measured: F1 of first errors by the exact labels of fresh chains on other problems, at the
 threshold tuned on development chains, for each seed (of everything: authors, chains, rollouts,
@@ -79,7 +78,6 @@ ARMS: dict[str, tuple[LabelRule, Loss]] = {
     "exact": (LabelRule(sources={"checker": 1.0}, whole_steps=True), CrossEntropy()),
     "soft, cross-entropy on k/8": (_ROLLED, CrossEntropy()),
     "binomial, k of 8": (_ROLLED, Binomial()),
-    "hard, k > 0": (replace(_ROLLED, sources={"other": 1.0}), CrossEntropy()),
 }
 """Which labels are learned, and by which loss."""
 OWN = "the rollouts themselves"
@@ -206,8 +204,8 @@ class Study:
 def rolled_out(
     traces: Sequence[Trace], policy: Policy, world: LastDigit, *, seed: int
 ) -> list[Trace]:
-    """The traces with k of 8 at each step (source `rollout`) and k > 0 as a rating (`other`); the
-    last step of a finished chain counts by its own outcome."""
+    """The traces with k of 8 at each step; the last step of a finished chain counts by its own
+    outcome."""
     prefixes = [
         Prefix(trace.problem, trace.texts[: i + 1])
         for trace in traces
@@ -233,8 +231,7 @@ def rolled_out(
         soft = StepLabels(
             tuple(k / n for k, n in counts), source="rollout", scale="value", counts=tuple(counts)
         )
-        hard = StepLabels(tuple(1 if k else -1 for k, _ in counts), source="other")
-        found.append(replace(trace, labels=(exact, soft, hard)))
+        found.append(replace(trace, labels=(exact, soft)))
     return found
 
 
