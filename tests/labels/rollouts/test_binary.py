@@ -10,7 +10,7 @@ from surefoot.labels.rollouts.ends import Ending
 from surefoot.labels.rollouts.positions import positions_of
 from surefoot.labels.rollouts.sequential import SequentialTest
 
-RULE = RolloutRule(method="binary", test=SequentialTest(high=0.2, most=30))
+RULE = RolloutRule(method="binary", test=SequentialTest(high=0.2, most=14))
 
 
 def searched(trace, truth, *, start=True):
@@ -78,7 +78,7 @@ def test_a_problem_that_the_policy_never_solves_says_nothing_of_its_steps():
 def test_a_prefix_of_which_nothing_is_known_ends_the_search(drawing_of):
     (found,) = label_rollouts([chain("aaab", False)], RULE, drawing_of(end=1))
     assert found.labels[0].values == (None,) * 4
-    assert found.meta["rollout"]["causes"]["0"] == "30 x no steps"
+    assert found.meta["rollout"]["causes"]["0"] == "14 x no steps"
 
 
 def test_a_trace_of_unknown_end_is_not_searched(drawing_of):

@@ -36,7 +36,7 @@ class BudgetRule:
     most: int = 8
     """Rollouts that one prefix may get."""
     batch: int = 256
-    """Rollouts that are asked for at once."""
+    """Rollouts that are asked for at once, at most one for every fourth prefix."""
 
     def __post_init__(self) -> None:
         for name in ("tokens", "most", "batch"):
@@ -52,7 +52,7 @@ def spend(founds: Sequence[Positions], rule: BudgetRule, drawing: Drawing) -> in
     places = _places(founds)
     spent = drawn = 0
     while spent < rule.tokens:
-        size = rule.batch
+        size = min(rule.batch, max(1, len(places) // 4))
         if drawn:
             size = max(1, min(size, math.ceil((rule.tokens - spent) * drawn / max(1, spent))))
         chosen = _chosen(places, rule, size)

@@ -21,12 +21,12 @@ state and its end never is, so that the search comes to an end whatever the poli
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from surefoot.errors import UsageError
 from surefoot.labels.rollouts.draws import Plan, Rollout
-from surefoot.labels.rollouts.ends import CUT, UNFINISHED, Ending
+from surefoot.labels.rollouts.ends import UNFINISHED, Ending
 from surefoot.labels.rollouts.evidence import Evidence, Unfinished
 from surefoot.labels.rollouts.positions import Positions
 
@@ -87,13 +87,12 @@ class Tree:
             self.passes(steps, one.steps, one.ending)
 
     def passes(self, start: Steps, steps: Steps, ending: Ending) -> None:
-        """Count a chain at every state behind its start. A step that the length limit may have cut
-        is none, and a chain that nobody could judge passes nowhere."""
-        whole = steps[:-1] if ending.cause == CUT else steps
+        """Count a chain at every state between its start and its end. A step that the length limit
+        may have cut is no state, and a chain that nobody could judge passes nowhere."""
         if ending.right is None and ending.cause not in UNFINISHED:
             return
-        for j in range(1, len(whole) + 1):
-            self.state(start + whole[:j]).count(ending)
+        for j in range(1, len(steps)):
+            self.state(start + steps[:j]).count(ending)
         if ending.right is not None:
             self.chains.setdefault(start + steps, ending)
         if ending.right is False and len(steps) > 1:
@@ -179,12 +178,13 @@ def _account(found: Positions, tree: Tree, *, keep_chains: bool) -> None:
     found.more["states"] = len(tree.states)
     if keep_chains:
         found.more["chains"] = [
-            {"steps": list(steps), "right": ending.right, "counts": list(_counts(tree, steps))}
+            {"steps": list(steps), "right": ending.right, "counts": _counts(tree, steps, ending)}
             for steps, ending in tree.chains.items()
         ]
 
 
-def _counts(tree: Tree, steps: Sequence[str]) -> Iterator[tuple[int, int] | None]:
-    for k in range(1, len(steps) + 1):
-        state = tree.states.get(tuple(steps[:k]))
-        yield state.counts if state is not None else None
+def _counts(tree: Tree, steps: Steps, ending: Ending) -> list[tuple[int, int] | None]:
+    """k of n of every state of a chain, the last its own end."""
+    states = [tree.states.get(steps[:k]) for k in range(1, len(steps))]
+    counts = [None if one is None else one.counts for one in states]
+    return [*counts, (int(bool(ending.right)), 1)]
