@@ -1,11 +1,13 @@
 """`surefoot train --critic`: a model that writes verdicts, from the command line to `score`."""
 
 import json
+import re
 import signal
 import subprocess
 from dataclasses import replace
 
 import pytest
+from huggingface_hub import ModelCard
 
 import surefoot as sf
 from json_server import serve
@@ -53,6 +55,7 @@ def critic_file(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_critic_is_trained_and_scores(surefoot, write_rows, base, critic_file, tmp_path):
     rows = [trace_to_row(judged(i)) for i in range(24)]
     rows.append(trace_to_row(judged(30, said=["?", "+"])))
@@ -75,6 +78,12 @@ def test_a_critic_is_trained_and_scores(surefoot, write_rows, base, critic_file,
     kept = json.loads((out / "training.json").read_text())
     assert kept["critic"]["ask"] == STEP_CRITIC["ask"]
     assert (kept["loop"]["optimizer"], kept["loop"]["num_updates"]) == ("adamw", 3)
+    assert {*told["comparison"]["baselines"]} == {"step length", "random", "no error"}
+    card = (out / "README.md").read_text()
+    assert ModelCard(card).data.tags[2] == "critic"
+    assert f"On {num_dev} development traces that nothing was learned from" in card
+    assert f"Of {2 * num_dev} answers {told['unreadable']} held no verdict" in card
+    assert str(tmp_path) not in card
     loaded = sf.load(out)
     assert loaded.critic.reading.kind == "pattern"
     scored = tmp_path / "scored.jsonl"
@@ -102,6 +111,12 @@ def test_what_a_judge_wrote_teaches_a_critic(write_rows, base, critic_file, tmp_
     told = json.loads(capsys.readouterr().out)
     assert (told["traces"], told["verdicts"]) == (5, 10)
     assert told["refused"] == {"unreadable": 2}
+    card = (out / "README.md").read_text()
+    assert "They were written by `m/asked.json`." in card
+    assert "Not learned from: 2 unreadable." in card
+    assert "**Nothing was measured**" in card
+    (program,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    exec(program.replace("path/to/critic", str(out)), {})
 
 
 def test_it_says_what_it_learned_and_what_not(write_rows, base, critic_file, tmp_path, capsys):

@@ -12,6 +12,7 @@ from surefoot.models.critic import CRITIC_FILE, Critic, Reading
 from surefoot.models.generative import GenerativeModel
 from surefoot.models.verdicts import VERDICTS, Verdict
 from surefoot.policies.chat import ChatEncoder
+from surefoot.scores.development import measure
 from surefoot.traces.types import StepLabels, Trace
 from surefoot.training.config import Lora, TrainConfig
 from surefoot.training.critic import CriticConfig, CriticTrainee, train_critic
@@ -122,6 +123,30 @@ def test_a_checkpoint_loads_as_the_critic_that_it_was_trained_to_be(base, world_
         sf.load(tmp_path / "critic", separator="x")
     with pytest.raises(UsageError, match="long"):
         sf.load(tmp_path / "critic", long="windows")
+
+
+def test_development_traces_are_written_about_in_the_end(base, world_traces, tmp_path):
+    pytest.importorskip("peft")
+    traces = [judged(one) for one in world_traces(6)]
+    long = Trace("x" * 2_000, ["s"], labels=[StepLabels((1,))])
+    development = [*world_traces(8, seed=3), long]
+    config = CriticConfig(
+        base=str(base),
+        critic=STEP_CRITIC,
+        lora=Lora(rank=2),
+        loop=replace(QUICK, optimizer="adamw"),
+    )
+    seen = train_critic(traces, tmp_path / "seen", config, development=development)
+    plain = train_critic(traces, tmp_path / "plain", config)
+    files = [tmp_path / name / "model.safetensors" for name in ("seen", "plain")]
+    assert files[0].read_bytes() == files[1].read_bytes(), "nothing is learned or chosen by them"
+    critic = sf.load(tmp_path / "seen")
+    scores = [*critic.score(development[:-1]), None]
+    assert seen.development == measure(development, scores, num_resamples=1000)
+    assert seen.unscorable == 1
+    assert seen.answers == critic.tally.answers == sum(len(t.steps) for t in development[:-1])
+    assert seen.unreadable == critic.tally.unreadable
+    assert (plain.development, plain.answers, plain.unscorable) == (None, 0, 0)
 
 
 def test_a_damaged_critic_is_an_error(base, world_traces, tmp_path):

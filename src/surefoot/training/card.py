@@ -84,7 +84,7 @@ def model_card(
         ["## How good it is", *_figures(trained, config, development)],
         ["## What it learned from", *_data(trained, config, traces)],
         ["## How it was trained", *_settings(trained, config)],
-        ["## Licence", _licence(config)],
+        ["## Licence", licence(config.base)],
     ]
     return "\n\n".join(block for part in parts for block in part) + "\n"
 
@@ -106,7 +106,7 @@ weights alone do not say."""
 def _front_matter(trained: Trained, config: RewardConfig) -> str:
     is_classifier = trained.contract.reading.head == "layers"
     outcome = config.labels.target == "outcome"
-    base = _hub_base(config)
+    base = hub_base(config.base)
     relation = "adapter" if config.lora is not None and not config.lora.merge else "finetune"
     return str(
         ModelCardData(
@@ -125,25 +125,22 @@ def _front_matter(trained: Trained, config: RewardConfig) -> str:
 
 def _summary(trained: Trained, config: RewardConfig) -> str:
     kind = "An outcome" if config.labels.target == "outcome" else "A process"
-    start = _base(config) or "nothing, at a size of its own"
+    start = base_name(config.base) or "nothing, at a size of its own"
     return (
         f"{kind} reward model: it scores every step of a chain of reasoning. It was trained with "
         f"Surefoot {surefoot.__version__} from {start}, on {_n(trained.num_traces, 'trace')}."
     )
 
 
-def _hub_base(config: RewardConfig) -> str | None:
-    """The base's hub id, if it has one."""
-    base = config.base
+def hub_base(base: str | None) -> str | None:
+    """A base's hub id, if it has one."""
     is_id = base is not None and HUB_ID.fullmatch(base) and not Path(base).exists()
     return base if is_id else None
 
 
-def _base(config: RewardConfig) -> str | None:
-    """What the base is called; of a folder its name alone."""
-    if config.base is None:
-        return None
-    return f"`{_hub_base(config) or Path(config.base).resolve().name}`"
+def base_name(base: str | None) -> str | None:
+    """What a base is called; of a folder its name alone."""
+    return None if base is None else f"`{hub_base(base) or Path(base).resolve().name}`"
 
 
 def _meaning(contract: Contract, *, measured: bool) -> Iterator[str]:
@@ -194,7 +191,7 @@ def _figures(trained: Trained, config: RewardConfig, development: Sequence[Trace
         f"{_n(overall.num_steps, 'labelled step')}), with 95 % intervals by a bootstrap over "
         f"questions. They chose {chosen}, so expect a little less elsewhere."
     )
-    yield _table(found.intervals, beside)
+    yield figures_table(found.intervals, beside)
     if "f1_heldout" in found.intervals:
         yield (
             "F1 is ProcessBench's: a trace counts where the first error, or that there is none, is "
@@ -214,7 +211,7 @@ def _figures(trained: Trained, config: RewardConfig, development: Sequence[Trace
     yield f"Development traces: SHA-256 `{content_hash(development)}`."
 
 
-def _table(own: Mapping[str, Estimate], beside: Comparison) -> str:
+def figures_table(own: Mapping[str, Estimate], beside: Comparison) -> str:
     """One row for each figure; what is said of probabilities is not said of the baselines, which
     give none."""
     names = ["figure", "this model", *beside.baselines]
@@ -269,6 +266,7 @@ def _left_out(report: DataReport) -> str:
         "without a label": report.unlabelled.count,
         "with masked labels alone": report.masked.count,
         "too long": 0 if report.too_long is None else report.too_long.traces,
+        **{f"on a question of {one.name} traces": one.left_out for one in report.overlaps},
     }
     return ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
 
@@ -291,8 +289,9 @@ def _settings(trained: Trained, config: RewardConfig) -> Iterator[str]:
         yield f"Its size: `{shape}`."
 
 
-def _licence(config: RewardConfig) -> str:
-    base = _base(config)
+def licence(base: str | None) -> str:
+    """What is to be said of the licence of a model from a base."""
+    base = base_name(base)
     bound = f"the terms of {base} and of the data" if base else "the terms of the data"
     return (
         "None is stated here. Whoever publishes this model chooses one and puts it into the front "

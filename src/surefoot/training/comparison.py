@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from surefoot.models.baselines import RandomScores, StepLength
-from surefoot.scores.development import Development, compare
+from surefoot.scores.development import Development, compare, measure
 from surefoot.stats import Difference
 from surefoot.traces.types import StepScores, Trace
-from surefoot.training.watch import Watch
 
 RESAMPLES = 1000
 
@@ -64,9 +63,15 @@ class Comparison:
         }
 
 
-def comparison(observed: Watch, scores: Sequence[StepScores]) -> Comparison:
-    """What the baselines reach on the traces of a watch, and how the scores differ from length."""
-    traces = observed.traces
+def comparison(
+    traces: Sequence[Trace],
+    scores: Sequence[StepScores | None],
+    *,
+    label_source: str | None = None,
+    neutral: bool = True,
+) -> Comparison:
+    """What the baselines reach on traces, and how the scores of them differ from step length; the
+    last two arguments are those of `measure`."""
     length = StepLength().score(traces)
     baselines = {
         "step length": length,
@@ -74,13 +79,22 @@ def comparison(observed: Watch, scores: Sequence[StepScores]) -> Comparison:
         "no error": [_no_error(trace) for trace in traces],
     }
     return Comparison(
-        {name: observed.measured(own, num_resamples=RESAMPLES) for name, own in baselines.items()},
+        {
+            name: measure(
+                traces,
+                own,
+                label_source=label_source,
+                neutral=neutral,
+                num_resamples=RESAMPLES,
+            )
+            for name, own in baselines.items()
+        },
         compare(
             traces,
             scores,
             length,
-            label_source=observed.label_source,
-            neutral=observed.neutral,
+            label_source=label_source,
+            neutral=neutral,
             num_resamples=RESAMPLES,
         ),
     )

@@ -35,6 +35,9 @@ from surefoot.policies.local_writer import LocalWriter
 from surefoot.scores.development import Development, measure
 from surefoot.traces.types import StepScores, Trace
 from surefoot.training.callbacks import LOG_FILE, OnUpdate, log_text
+from surefoot.training.card import CARD_FILE
+from surefoot.training.comparison import RESAMPLES, Comparison, comparison
+from surefoot.training.critic_card import critic_card
 from surefoot.training.critic_config import CriticConfig
 from surefoot.training.loop import Task
 from surefoot.training.machines import by_main
@@ -65,6 +68,8 @@ class TrainedCritic:
     """Mean loss by token over the updates last reported."""
     development: Development | None = None
     """What its verdicts on development traces are worth."""
+    comparison: Comparison | None = None
+    """What scorers that know nothing reach on the same traces."""
     answers: int = 0
     """What it wrote about those."""
     unreadable: int = 0
@@ -74,14 +79,14 @@ class TrainedCritic:
 
     def to_json(self) -> dict[str, Any]:
         """Every figure."""
-        found = self.development
+        parts = {"development": self.development, "comparison": self.comparison}
         return {
             "traces": self.num_traces,
             "verdicts": self.num_verdicts,
             "tokens": self.num_tokens,
             "refused": dict(self.refused),
             "final_loss": self.final_loss,
-            "development": None if found is None else found.to_json(),
+            **{name: one.to_json() if one else None for name, one in parts.items()},
             "answers": self.answers,
             "unreadable": self.unreadable,
             "unscorable": self.unscorable,
@@ -180,19 +185,7 @@ def train_critic(
         judge = GenerativeModel(writer, critic, name=final.resolve().name, seed=config.loop.seed)
         measured = _measured(judge, development)
 
-    def write() -> None:
-        with whole_folder(final, last=CRITIC_FILE) as partial:
-            trainee.model.save_pretrained(partial, state_dict=of_model(weights))
-            tokenizer.save_pretrained(partial)
-            settings = json.dumps(config.to_json(), indent=2)
-            (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
-            (partial / LOG_FILE).write_text(log_text(course.log), encoding="utf-8")
-            keep_events(scratch, partial)
-            critic.save(partial)
-        discard(scratch)
-
-    by_main(write)
-    return TrainedCritic(
+    trained = TrainedCritic(
         num_traces=found.num_traces,
         num_verdicts=found.num_verdicts,
         num_tokens=_num_learned(found.rows),
@@ -201,9 +194,26 @@ def train_critic(
         **measured._asdict(),
     )
 
+    def write() -> None:
+        with whole_folder(final, last=CRITIC_FILE) as partial:
+            trainee.model.save_pretrained(partial, state_dict=of_model(weights))
+            tokenizer.save_pretrained(partial)
+            settings = json.dumps(config.to_json(), indent=2)
+            (partial / CONFIG_FILE).write_text(settings + "\n", encoding="utf-8")
+            (partial / LOG_FILE).write_text(log_text(course.log), encoding="utf-8")
+            keep_events(scratch, partial)
+            card = critic_card(final.resolve().name, trained, config, traces, development)
+            (partial / CARD_FILE).write_text(card, encoding="utf-8")
+            critic.save(partial)
+        discard(scratch)
+
+    by_main(write)
+    return trained
+
 
 class _Measured(NamedTuple):
     development: Development | None = None
+    comparison: Comparison | None = None
     answers: int = 0
     unreadable: int = 0
     unscorable: int = 0
@@ -218,9 +228,11 @@ def _measured(judge: GenerativeModel, traces: Sequence[Trace]) -> _Measured:
             scores += judge.score(some)
         except UnscorableError:
             scores += [_score_or_none(judge, one) for one in some]
-    found = measure(traces, scores, num_resamples=1000) if any(scores) else None
-    tally = judge.tally
-    return _Measured(found, tally.answers, tally.unreadable, scores.count(None))
+    counts = (judge.tally.answers, judge.tally.unreadable, scores.count(None))
+    if not any(scores):
+        return _Measured(None, None, *counts)
+    found = measure(traces, scores, num_resamples=RESAMPLES)
+    return _Measured(found, comparison(traces, scores), *counts)
 
 
 def _score_or_none(judge: GenerativeModel, trace: Trace) -> StepScores | None:

@@ -190,7 +190,12 @@ def train(
             observed = replace(observed, contract=contract)
             scores = observed.scores(trainee)
             figures = observed.measured(scores, num_resamples=1000)
-            beside = comparison(observed, scores)
+            beside = comparison(
+                observed.traces,
+                scores,
+                label_source=observed.label_source,
+                neutral=observed.neutral,
+            )
     steps = [one for own in learned.targets for one in own.steps if one is not None]
     trained = Trained(
         data=data,
