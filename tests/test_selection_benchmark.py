@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from surefoot.models.features.vector import features_of
 from surefoot.traces.types import StepLabels
 from surefoot.training.features import Trees, train_feature_scorer
 from surefoot.worlds.last_digit import Authors, LastDigit
@@ -30,55 +31,55 @@ class Small:
     """Chains of simulated authors, labelled exactly; trees on features."""
 
     name = "small"
-    budgets = (30, 45, 60)
+    budgets = (20, 30, 40)
 
     def __init__(self):
         world, authors, rng = LastDigit(), Authors(), random.Random(0)
-        problems = world.problems(160, seed=0)
+        problems = world.problems(120, seed=0)
         traces = [world.trace(one, authors.draw(rng).solve(one, rng)) for one in problems]
         self.pool = [
-            replace(one, labels=(StepLabels(one.labels[0].values),)) for one in traces[:100]
+            replace(one, labels=(StepLabels(one.labels[0].values),)) for one in traces[:60]
         ]
-        self.held_out = traces[100:]
+        self.held_out = traces[60:]
         self.trainings = []
+        self._features = {one.id: features_of(one) for one in traces}
 
     def trained(self, labelled, seed, folder):
         self.trainings.append([one.id for one in labelled])
         self._scorer, _ = train_feature_scorer(labelled, seed=seed, trees=Trees(rounds=30, folds=2))
 
     def scores(self, traces):
-        return list(self._scorer.score(list(traces)))
+        return sys.modules["selection_tasks"].Human.scores(self, traces)
 
 
 @pytest.mark.slow
 def test_every_strategy_starts_alike_and_what_is_done_is_not_done_again(benchmark, tmp_path):
     task, console = Small(), Console(quiet=True)
     extra = sys.modules["selection_tasks"].checked(task.pool)
-    for seed in (0, 1):
-        benchmark.run_seed(task, seed, tmp_path, extra, console)
+    benchmark.run_seed(task, 0, tmp_path, extra, console)
     # the start, random twice, and each of the four others once
-    assert len(task.trainings) == 2 * (1 + 2 + 4)
+    assert len(task.trainings) == 1 + 2 + 4
     files = sorted((tmp_path / "seed-0").glob("*.json"))
     found = {path.stem: json.loads(path.read_text()) for path in files}
-    start = set(found["start-30"]["chosen"])
+    start = set(found["start-20"]["chosen"])
     for name, one in found.items():
         assert start <= set(one["chosen"])
         assert len(set(one["chosen"])) == int(name.rpartition("-")[2])
-    assert found["convincing-wrong-45"]["wrong_outcome"] > found["random-45"]["wrong_outcome"]
+    assert found["convincing-wrong-30"]["wrong_outcome"] > found["random-30"]["wrong_outcome"]
     assert len({tuple(sorted(one["chosen"])) for one in found.values()}) == len(found)
 
-    redone = found["uncertainty-45"]
-    (tmp_path / "seed-0" / "uncertainty-45.json").unlink()
+    redone = found["uncertainty-30"]
+    (tmp_path / "seed-0" / "uncertainty-30.json").unlink()
     task.trainings.clear()
     benchmark.run_seed(task, 0, tmp_path, extra, console)
     assert len(task.trainings) == 1
-    again = json.loads((tmp_path / "seed-0" / "uncertainty-45.json").read_text())
+    again = json.loads((tmp_path / "seed-0" / "uncertainty-30.json").read_text())
     assert {**again, "seconds": 0} == {**redone, "seconds": 0}
 
-    result = benchmark.gathered(task, [0, 1], tmp_path)
-    assert [p["labels"] for p in result["curves"]["random"]] == [30, 45, 60]
-    assert [p["labels"] for p in result["curves"]["diversity"]] == [30, 45]
-    firsts = {curve[0]["f1"]["mean"] for curve in result["curves"].values()}
+    result = benchmark.gathered(task, [0], tmp_path)
+    assert [p["labels"] for p in result["curves"]["random"]] == [20, 30, 40]
+    assert [p["labels"] for p in result["curves"]["diversity"]] == [20, 30]
+    firsts = {curve[0]["f1"] for curve in result["curves"].values()}
     assert len(firsts) == 1
     assert benchmark.drawn("small", result).startswith("<svg")
 
