@@ -223,11 +223,7 @@ def _measured(judge: GenerativeModel, traces: Sequence[Trace]) -> _Measured:
     """What a critic's verdicts on traces are worth; those that it cannot judge have no score."""
     scores: list[StepScores | None] = []
     for start in range(0, len(traces), _AT_ONCE):
-        some = traces[start : start + _AT_ONCE]
-        try:
-            scores += judge.score(some)
-        except UnscorableError:
-            scores += [_score_or_none(judge, one) for one in some]
+        scores += _scores(judge, traces[start : start + _AT_ONCE])
     counts = (judge.tally.answers, judge.tally.unreadable, scores.count(None))
     if not any(scores):
         return _Measured(None, None, *counts)
@@ -235,11 +231,16 @@ def _measured(judge: GenerativeModel, traces: Sequence[Trace]) -> _Measured:
     return _Measured(found, comparison(traces, scores), *counts)
 
 
-def _score_or_none(judge: GenerativeModel, trace: Trace) -> StepScores | None:
+def _scores(judge: GenerativeModel, traces: Sequence[Trace]) -> list[StepScores | None]:
+    """The scores of traces that are written about together, as far as one that cannot be judged
+    does not part them."""
     try:
-        return judge.score(trace)
+        return [*judge.score(traces)]
     except UnscorableError:
-        return None
+        if len(traces) == 1:
+            return [None]
+        half = len(traces) // 2
+        return _scores(judge, traces[:half]) + _scores(judge, traces[half:])
 
 
 def _trainee(model: Any, config: CriticConfig) -> CriticTrainee:
