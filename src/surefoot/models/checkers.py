@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from surefoot.labels.equations import StepCheck, check_step
+from surefoot.labels.checkers import check_trace
+from surefoot.labels.checkers.labelling import ratings
+from surefoot.labels.equations import StepCheck
 from surefoot.models.base import BatchScorer
 from surefoot.traces.types import StepLabels, StepScores, Trace
 
 
 class ArithmeticChecker(BatchScorer):
-    """Scores a step by whether the equations in its text hold; abstains where there are none.
+    """Scores a step by whether what it states can be checked and holds; abstains elsewhere.
 
-    A step whose checkable equations all hold scores `HOLDS`, one with a false equation `FAILS`, any
-    other None. The two numbers state a strong belief, not a measured probability: a step may hold
-    true equations and still be wrong.
+    A step whose checkable statements all hold scores `HOLDS`, one with a false statement `FAILS`,
+    any other None; what is checked, and in the light of which lines before it, is told at
+    `surefoot.labels.checkers.check_trace`. The two numbers state a strong belief, not a measured
+    probability: a step may hold true equations and still be wrong.
     """
 
     name = "arithmetic"
@@ -23,7 +26,6 @@ class ArithmeticChecker(BatchScorer):
     FAILS = 0.05
 
     _SCORE: Mapping[str, float] = {"holds": HOLDS, "fails": FAILS}
-    _LABEL: Mapping[str, float] = {"holds": 1, "fails": -1}
 
     def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
         """The scores of each trace, in order."""
@@ -35,10 +37,9 @@ class ArithmeticChecker(BatchScorer):
         ]
 
     def label(self, trace: Trace) -> StepLabels:
-        """Ratings by a checker: 1 where all equations hold, -1 where one fails, None elsewhere."""
-        values = tuple(self._LABEL.get(check.verdict) for check in self.check(trace))
-        return StepLabels(values, source="checker")
+        """Ratings by a checker: 1 where everything holds, -1 where something fails, else None."""
+        return ratings(self.check(trace), self.name)
 
     def check(self, trace: Trace) -> list[StepCheck]:
-        """The evidence for each step: every equation that was found, and the verdict on it."""
-        return [check_step(text) for text in trace.texts]
+        """The evidence for each step: every statement that was found, and the verdict on it."""
+        return check_trace(trace.problem, trace.texts)

@@ -29,3 +29,8 @@ app.command(
     name="outcome",
     help="Whether answers are right, wrong, or cannot be told.",
 )
+app.command(
+    "surefoot.cli.label.checker:checker",
+    name="checker",
+    help="Check equations, claims and units exactly, without a model.",
+)

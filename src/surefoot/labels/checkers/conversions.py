@@ -39,6 +39,13 @@ _EQUATION = re.compile(
 )
 _CALCULATION = re.compile(r"(?:[*+/^×·÷=(-]|\\times|\\cdot|\\div|\b(?:of|per|and|every|each))\s*$")
 
+_SCALE = re.compile(
+    r"\b(?:scale|maps?|drawings?|models?|represents?|corresponds?)\b", re.IGNORECASE
+)
+
+MAX_FACTOR = 100
+"""A conversion that is further off is one of a scale, such as "1 inch = 20 miles"."""
+
 ROUNDED = Fraction(2, 100)
 
 
@@ -52,9 +59,14 @@ class Conversion:
     why: str
 
 
+def is_scaled(text: str) -> bool:
+    """Whether a text speaks of a scale, by which lengths stand for others."""
+    return _SCALE.search(text) is not None
+
+
 def find_conversions(text: str) -> Iterator[Conversion]:
-    """Every equation of two quantities in different units of one kind."""
-    if "=" not in text and "equal" not in text:
+    """Every equation of two quantities in different units of one kind, except those of a scale."""
+    if ("=" not in text and "equal" not in text) or is_scaled(text):
         return
     for found in _EQUATION.finditer(text):
         if _CALCULATION.search(text, 0, found.start()):
@@ -66,6 +78,9 @@ def find_conversions(text: str) -> Iterator[Conversion]:
             continue
         converted = left * size_a / size_b
         true = abs(converted - right) <= ROUNDED * max(converted, right)
+        low, high = sorted((converted, right))
+        if not true and high > MAX_FACTOR * low:
+            continue
         yield Conversion(
             found.start(), found.end(), true, f"{a} {unit_a} are {_shown(converted)} {unit_b}"
         )

@@ -22,8 +22,8 @@ from surefoot.labels.checkers.words import GREEK, NO_PRODUCT
 from surefoot.labels.equations.bounded import Unreadable
 from surefoot.labels.equations.tokens import Token
 
-MAX_DEPTH = 40
-MAX_NODES = 400
+MAX_DEPTH = 80
+MAX_NODES = 200
 
 Meaning = Literal["1/2x is x/2", "2 1/2 is a product", "an angle is in radians", "log is log10"]
 """The usual reading of an ambiguous spelling."""
@@ -89,14 +89,10 @@ class _Reader:
         self.size = 0
 
     def sum(self) -> Node:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable
         value = self.product()
         while (sign := self.token().text) in ("+", "-") and self.token().kind == "sign":
             self.at += 1
             value = self.node(sign, value, self.product())
-        self.depth -= 1
         return value
 
     def product(self) -> Node:
@@ -127,7 +123,11 @@ class _Reader:
         return self.power()
 
     def power(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable
         base = self.atom()
+        self.depth -= 1
         while self.token().text == "!" and self.token().kind == "sign":
             self.at += 1
             base = self.node("!", base)
@@ -234,7 +234,9 @@ class _Reader:
             return False
         prose = self.at < len(self.prose) and self.prose[self.at]
         if len(letters) == 1:
-            return not (prose and letters in "aAI" and token.spaced)
+            after = self.token(1)
+            joined = after.kind in ("sign", "relation", "close") or after.text == "_"
+            return joined or not (prose and letters in "aAI" and token.spaced)
         glued = not prose or (not token.spaced and self.token(-1).kind == "number")
         return (
             self.products

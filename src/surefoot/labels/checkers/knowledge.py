@@ -16,7 +16,7 @@ from surefoot.labels.checkers.identities import ROUNDED
 from surefoot.labels.checkers.nodes import Node, Value, evaluate
 from surefoot.labels.checkers.points import EXACT, has_decimals, near, shown
 from surefoot.labels.checkers.sides import Relation
-from surefoot.labels.checkers.words import CONDITIONAL
+from surefoot.labels.checkers.words import CONDITIONAL, SEVERAL
 from surefoot.labels.equations.bounded import Unreadable
 
 
@@ -67,7 +67,8 @@ class Knowledge:
             if relation.sign != "=" or not relation.left or not relation.right:
                 continue
             line = Line(position, text[relation.start : relation.end])
-            sure = not CONDITIONAL.search(sentence(text, relation.start, relation.end))
+            doubtful = CONDITIONAL if position >= 0 else SEVERAL
+            sure = not doubtful.search(sentence(text, relation.start, relation.end))
             if is_assignment(relation):
                 self._bind(relation, line, sure=sure)
                 continue

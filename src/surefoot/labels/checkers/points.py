@@ -69,23 +69,30 @@ def _same(left: Node, right: Node, tolerance: float) -> Literal[True] | Witness 
     variables = sorted(names(left) | names(right))
     if len(variables) > MAX_VARIABLES:
         return None
+    plain = _at(left, right, _points(variables), 2 if variables else 1, tolerance)
+    if plain is True or not _SPECIAL.keys() & set(variables):
+        return plain
+    special = _at(left, right, _special_points(variables), 1, tolerance)
+    return special if special is True or special is None else plain
+
+
+def _at(
+    left: Node, right: Node, points: Iterator[dict[str, Value]], enough: int, tolerance: float
+) -> Literal[True] | Witness | None:
     witnesses: list[Witness] = []
     agreed = 0
-    needed = set(_SPECIAL) & set(variables)
-    for point in points(variables):
+    for point in points:
         try:
             a, b = evaluate(left, point), evaluate(right, point)
         except Unreadable:
             continue
-        needed -= {name for name in needed if point[name] == _SPECIAL[name]}
         if near(a, b, tolerance):
             agreed += 1
         else:
             witnesses.append(Witness(point, a, b))
         if agreed and witnesses:
             return None
-    enough = 2 if variables else 1
-    if needed or max(agreed, len(witnesses)) < enough:
+    if max(agreed, len(witnesses)) < enough:
         return None
     return True if agreed else witnesses[0]
 
@@ -94,17 +101,17 @@ _SPECIAL: Mapping[str, Value] = {"i": 1j, "e": math.e}
 """Letters that may be variables or not: formulas differ only if they do in both meanings."""
 
 
-def points(variables: list[str]) -> Iterator[dict[str, Value]]:
-    """The points to try; i is also the imaginary unit there, and e Euler's number."""
+def _points(variables: list[str]) -> Iterator[dict[str, Value]]:
     if not variables:
         yield {}
         return
     for values in _VALUES:
         yield {name: Fraction(value) for name, value in zip(variables, values, strict=False)}
-    if _SPECIAL.keys() & set(variables):
-        for values in _VALUES[:2]:
-            plain = {name: Fraction(value) for name, value in zip(variables, values, strict=False)}
-            yield {name: _SPECIAL.get(name, value) for name, value in plain.items()}
+
+
+def _special_points(variables: list[str]) -> Iterator[dict[str, Value]]:
+    for point in _points(variables):
+        yield {name: _SPECIAL.get(name, value) for name, value in point.items()}
 
 
 def near(a: Value, b: Value, tolerance: float = EXACT) -> bool:
@@ -115,7 +122,7 @@ def near(a: Value, b: Value, tolerance: float = EXACT) -> bool:
         x, y = _plain(a), _plain(b)
     except OverflowError:
         return False
-    return abs(x - y) <= tolerance * max(abs(x), abs(y), 1e-6 if tolerance == EXACT else 0)
+    return abs(x - y) <= max(tolerance * max(abs(x), abs(y)), EXACT)
 
 
 def _plain(value: Value) -> float | complex:

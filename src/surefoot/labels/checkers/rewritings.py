@@ -10,11 +10,12 @@ from typing import Literal
 from surefoot.labels.checkers.doubts import doubt, sentence
 from surefoot.labels.checkers.identities import claims_identity, compare, is_closed
 from surefoot.labels.checkers.nodes import Node, evaluate, walk
-from surefoot.labels.checkers.points import Witness, has_decimals, near, shown
+from surefoot.labels.checkers.points import Witness, near, shown
 from surefoot.labels.checkers.sides import Relation
 from surefoot.labels.checkers.words import WHOLE
 from surefoot.labels.equations import Statement
 from surefoot.labels.equations.bounded import Unreadable
+from surefoot.labels.equations.verdicts import CONVERSIONS
 
 CLOSE = 0.01
 """Floats that differ by less (relatively) are never called unequal in an inequality."""
@@ -62,17 +63,20 @@ def _plain_numbers(text: str, relation: Relation) -> Verdict | None:
     """Two numbers set equal that are not; those of a ratio, or cut out of a formula, are not."""
     if text[relation.start] in "{([" or text[relation.end :].lstrip()[:1] in (":", "}"):
         return None
-    sides = relation.left[0], relation.right[0]
-    if (
-        relation.sign != "="
-        or not is_closed(relation)
-        or has_decimals(relation.left + relation.right)
-    ):
+    a, b = _whole(relation.left[0]), _whole(relation.right[0])
+    if relation.sign != "=" or relation.index or a is None or b is None or a == b:
         return None
-    a, b = (evaluate(side, {}) for side in sides)
-    if isinstance(a, Fraction) and isinstance(b, Fraction) and a != b:
-        return Verdict(relation, False, "comparison", f"{shown(a)} is not {shown(b)}")
-    return None
+    if a and b and (a / b in CONVERSIONS or b / a in CONVERSIONS):
+        return None
+    return Verdict(relation, False, "comparison", f"{shown(a)} is not {shown(b)}")
+
+
+def _whole(node: Node) -> Fraction | None:
+    """The whole number that a formula is written as, if it is."""
+    if node.operation == "neg":
+        value = _whole(node.parts[0])
+        return None if value is None else -value
+    return node.number if node.operation == "number" and node.number.denominator == 1 else None
 
 
 def _inequality(relation: Relation) -> Verdict | None:

@@ -15,6 +15,7 @@ from surefoot.labels.checkers.formulas import read_formula
 from surefoot.labels.checkers.nodes import Node
 from surefoot.labels.checkers.words import BEFORE, NOT_AFTER
 from surefoot.labels.equations.tokens import DASH, Token, tokenise
+from surefoot.labels.equations.words import CONNECTIVES
 
 Readings = tuple[Node, ...]
 """Every customary reading of a side, the usual one first; () where no formula fills it."""
@@ -149,7 +150,12 @@ def _ends_at(clause: Sequence[Token], stop: int, prose: Sequence[bool]) -> bool:
     if stop >= len(clause):
         return True
     after = clause[stop]
-    goes_on = any(token.kind == "sign" for token in clause[stop + 1 : stop + 4])
+    at = stop
+    while at < len(clause) and clause[at].kind == "word":
+        if clause[at].text.lower() in CONNECTIVES:
+            break
+        at += 1
+    goes_on = at < len(clause) and clause[at].kind == "sign"
     word = after.kind == "word" and prose[stop] and after.spaced and len(after.text) > 1
     return word and not goes_on and after.text.lower() not in NOT_AFTER
 

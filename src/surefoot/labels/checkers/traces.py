@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from surefoot.labels.checkers.conversions import find_conversions
+from surefoot.labels.checkers.conversions import find_conversions, is_scaled
 from surefoot.labels.checkers.derivations import contradiction
 from surefoot.labels.checkers.doubts import doubt
 from surefoot.labels.checkers.knowledge import Conflict, Knowledge, Line
@@ -44,6 +44,7 @@ def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
     names the line that the verdict rests on, where that is another one.
     """
     products = "digit" not in problem.lower()
+    scaled = is_scaled(problem)
     defined = _OPERATION.search(problem) is not None
     knowledge = Knowledge()
     given = find_relations(problem, products=products)
@@ -67,7 +68,7 @@ def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
             ),
             *_derivations(position, text, relations, last, stated),
             *_conflicts(text, knowledge.learn(position, text, relations)),
-            *_claims(text),
+            *_claims(text, scaled=scaled),
         ]
         checks.append(step_check(statements))
         stated |= {(one.left, one.right) for one in relations}
@@ -165,14 +166,14 @@ def _conflicts(text: str, found: Sequence[Conflict]) -> Iterator[Statement]:
             yield _statement(text, conflict.start, conflict.end, conflict.why, conflict.rule)
 
 
-def _claims(text: str) -> Iterator[Statement]:
-    """Claims about whole numbers, and conversions of units."""
+def _claims(text: str, *, scaled: bool) -> Iterator[Statement]:
+    """Claims about whole numbers, and conversions of units where no scale is spoken of."""
     for claim in find_claims(text):
         congruent = "equiv" in text[claim.start : claim.end]
         if claim.true or not doubt(text, claim.start, claim.end, congruent=congruent):
             span = claim.start, claim.end
             yield _statement(text, *span, claim.why, "whole numbers", holds=claim.true)
-    for conversion in find_conversions(text):
+    for conversion in () if scaled else find_conversions(text):
         if conversion.true or not doubt(text, conversion.start, conversion.end):
             span = conversion.start, conversion.end
             yield _statement(text, *span, conversion.why, "units", holds=conversion.true)

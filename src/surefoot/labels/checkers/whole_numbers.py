@@ -90,18 +90,27 @@ _CLAIMS: tuple[tuple[re.Pattern[str], _Judge], ...] = tuple(
             \ with\ (?:a\ )?remainder\ (?:of\ )?{_N}{_ONLY}""",
             _has_remainder,
         ),
+        (
+            r"""(?<![\w.,/^_*+-])(\d{1,12})()\s*=\s*(\d{1,12})\s*(?:\\times|\\cdot|×|⋅|·|\*)\s*
+            (\d{1,12})\s*\+\s*(\d{1,12})(?![\d.,]*\d|\s*(?:[*/^]|\\|×|⋅))""",
+            _has_remainder,
+        ),
     )
 )
 
-_KEYWORD = re.compile(r"prime|divi|multiple|gc[df]|common|\\equiv", re.IGNORECASE)
+_KEYWORD = re.compile(r"prime|divi|multiple|gc[df]|common|\\equiv|\\p?mod\b|remainder", re.I)
 """Every claim has one of these."""
 
 _ASKED = re.compile(
-    r"(?:\b(?:if|whether|check|that|when|suppose|assume|unless|no|not|which|such)\b[^.\n]{0,30}"
-    r"|[*+/^-]|\\cdot|\\times|\b(?:and|or|both)\b|,|=)\s*(?:\\?[($]|\\\[)?\s*$",
+    r"\b(?:if|whether|check|suppose|assume|unless|no|not)\b[^.\n]{0,30}(?:\\?[($]|\\\[)?\s*$",
     re.IGNORECASE,
 )
-"""What stands before a claim that is asked or part of a calculation."""
+"""What stands before a claim that is asked or supposed."""
+
+_JOINED = re.compile(
+    r"(?:[*+/^=-]|\\cdot|\\times|\b(?:and|or|both))\s*(?:\\?[($]|\\\[)?\s*$", re.IGNORECASE
+)
+"""What stands before a number that belongs to a calculation or to a list."""
 
 
 def find_claims(text: str) -> Iterator[NumberClaim]:
@@ -114,7 +123,8 @@ def find_claims(text: str) -> Iterator[NumberClaim]:
             numbers = [int(group) for group in groups if group and group.strip(" -").isdigit()]
             denied = any(group and group.strip().lower() == "not" for group in groups)
             divisor = numbers[1] if judge is _divides else numbers[-1]
-            if _ASKED.search(text, 0, found.start()) or not divisor:
+            asked = any(one.search(text, 0, found.start()) for one in (_ASKED, _JOINED))
+            if asked or not divisor:
                 continue
             true, why = judge(numbers, denied)
             yield NumberClaim(found.start(), found.end(), true, why)

@@ -94,3 +94,8 @@ WHOLE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Signs that a number may be cut to a whole one."""
+
+SEVERAL = re.compile(
+    r"\b(?:or|cases?|not|options?|choices?|either)\b|\\pm|±|≠|\\neq?\b|\n[A-E][:.)]", re.IGNORECASE
+)
+"""Signs, in a sentence of the question, that what it gives is one of several."""
