@@ -3,8 +3,9 @@ hand.
 
 Every figure is an expectation over the subsets of N candidates of a problem, averaged over
 problems, with a bootstrap interval over problems. For argmax, random and oracle the expectation has
-a closed form (ties shared). Votes are enumerated where there are few subsets, such as all
-candidates at once, and otherwise averaged over seeded random subsets, the same for every vote.
+a closed form (ties shared), and so has a majority vote (`exact_majority`). Votes that rewards weigh
+are enumerated where there are few subsets, such as all candidates at once, and otherwise averaged
+over seeded random subsets, the same for every vote.
 
 Methods by name: "majority", "random" (any one), "oracle" (a right one if there is one, a sound one
 if there is one); the name of a reward chooses its argmax; "<reward>_vote" the vote that it weighs.
@@ -18,15 +19,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surefoot.errors import UsageError
-from surefoot.evals.subsets import Subsets, argmax_of_n, oracle_of_n, random_of_n
-from surefoot.search.best_of_n import answer_groups, checked_rewards, vote_weights
+from surefoot.evals.candidates import Candidates, expected_gains
 from surefoot.stats import (
     Difference,
     Estimate,
@@ -37,53 +35,11 @@ from surefoot.stats import (
 )
 from surefoot.traces.types import Trace
 
-BoolArray: TypeAlias = NDArray[np.bool_]
 Figure = Literal["accuracy", "sound", "flawed_share"]
 RewardOf: TypeAlias = "Callable[[Trace], float | None] | Sequence[float | None]"
 
 STEP_LENGTH = "step_length"
 _CONTROLS = ("majority", "random", "oracle")
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """All candidates of one problem, in one order.
-
-    `answers` are keys that are equal where the answers are (None: gave none), `correct` whether the
-    answer is right, `sound` whether every step is (None: not known), `rewards` one number per
-    candidate for each scorer; minus infinity where it gave none.
-    """
-
-    problem: Hashable
-    answers: tuple[Hashable | None, ...]
-    correct: BoolArray
-    sound: tuple[bool | None, ...]
-    rewards: Mapping[str, FloatArray]
-
-    def __post_init__(self) -> None:
-        correct = np.asarray(self.correct, dtype=np.bool_)
-        rewards = {name: checked_rewards(values) for name, values in self.rewards.items()}
-        object.__setattr__(self, "correct", correct)
-        object.__setattr__(self, "rewards", rewards)
-        lengths = {"correct": len(correct), "sound": len(self.sound)}
-        lengths |= {f"reward {name!r}": len(values) for name, values in rewards.items()}
-        for what, length in lengths.items():
-            if length != len(self.answers) or length == 0:
-                raise UsageError(
-                    f"problem {self.problem!r}: {what} has {length} values for {len(self.answers)} "
-                    "answers; give one "
-                    "per candidate, at least one"
-                )
-
-    def __len__(self) -> int:
-        return len(self.answers)
-
-    @cached_property
-    def right_and_sound(self) -> FloatArray:
-        """1 where a candidate is right and sound, shape (n,); NaN where it is right and not known
-        to be sound."""
-        known = np.array([math.nan if one is None else float(one) for one in self.sound])
-        return np.where(self.correct, known, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,20 +231,7 @@ def expectations(
     weighers = {method: _weigher(pool, method) for method in methods}
     found = {method: np.empty((len(pool.problems), len(ns), 2)) for method in methods}
     for row, one in enumerate(pool.problems):
-        gains = np.stack([one.correct.astype(np.float64), one.right_and_sound], axis=1)
-        groups = answer_groups(one.answers)
-        subsets: Subsets | None = None
-        for method, weigher in weighers.items():
-            if method == "random":
-                value = random_of_n(gains, ns)
-            elif method == "oracle":
-                value = oracle_of_n(gains, ns)
-            elif weigher is None:
-                value = argmax_of_n(one.rewards[method], gains, ns)
-            else:
-                subsets = subsets or Subsets(len(one), ns, limit=num_subsets, seed=(seed, row))
-                weights = vote_weights(one.rewards[weigher]) if weigher else np.ones(len(one))
-                value = subsets.vote(weights, groups, gains)
+        for method, value in expected_gains(one, weighers, ns, num_subsets, (seed, row)).items():
             found[method][row] = np.clip(value, 0, 1)  # rounding may pass the ends
     return found
 

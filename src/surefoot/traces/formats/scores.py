@@ -43,7 +43,10 @@ class JoinReport:
 
 
 class ScoreFile:
-    """The rows of one score file, and what became of each."""
+    """The rows of one score file, and what became of each.
+
+    `misfits` holds the first row that is `duplicate`, of `wrong_length` or `extra`, with its line.
+    """
 
     def __init__(
         self,
@@ -65,8 +68,11 @@ class ScoreFile:
             RowError: a row is bad, and `strict` was asked for.
             StorageError: the file is missing or damaged.
         """
+        self.path = str(path)
+        self.misfits: dict[str, RowError] = {}
         self.model = model or Path(path).name.split(".")[0].removeprefix("scores_")
         self._rows: dict[_Key, StepScores | None] = {}
+        self._lines: dict[_Key, int] = {}
         self._used: set[_Key] = set()
         self._counts: Counter[str] = Counter()
 
@@ -82,15 +88,17 @@ class ScoreFile:
                 continue
             if key in self._rows:
                 self._counts["duplicate"] += 1
-                if self._rows[key] != scores:
-                    self._rows[key] = None
+                same = self._rows[key] == scores
+                self._rows[key] = scores if same else None
+                said = f"repeats line {self._lines[key]}{'' if same else ', with other scores'}"
+                self._misfit("duplicate", line, "candidate", said)
             else:
                 self._rows[key] = scores
+                self._lines[key] = line
 
     def join(self, trace: Trace) -> Trace:
         """The trace with its scores, or as it was where none fit."""
-        candidate = trace.meta.get("candidate")
-        key = (str(trace.meta.get("problem_id")), candidate if isinstance(candidate, int) else -1)
+        key = _key(trace)
         self._used.add(key)
         scores = self._rows.get(key)
         if scores is None:
@@ -98,15 +106,40 @@ class ScoreFile:
             return trace
         if len(scores.values) != len(trace.steps):
             self._counts["wrong_length"] += 1
+            said = (
+                f"has {len(scores.values)} scores for the {len(trace.steps)} steps of {_told(key)}"
+            )
+            self._misfit("wrong_length", self._lines[key], "step_scores", said)
             return trace
         self._counts["joined"] += 1
         return trace.with_scores(scores)
 
+    def has(self, trace: Trace) -> bool:
+        """Whether a row tells of a trace, whatever it says."""
+        return _key(trace) in self._rows
+
+    def _misfit(self, what: str, line: int, field: str, said: str) -> None:
+        """Keep the first row of its kind that does not fit."""
+        self.misfits.setdefault(what, RowError(said, field=field, path=self.path, line=line))
+
     def report(self) -> JoinReport:
         """The counts so far; `extra` is final when all traces were joined."""
         names = ("joined", "missing", "wrong_length", "duplicate", "bad")
-        extra = len(self._rows.keys() - self._used)
-        return JoinReport(extra=extra, **{name: self._counts[name] for name in names})
+        extra = [key for key in self._rows if key not in self._used]
+        if extra:
+            said = f"no trace is {_told(extra[0])}"
+            self._misfit("extra", self._lines[extra[0]], "problem_id", said)
+        return JoinReport(extra=len(extra), **{name: self._counts[name] for name in names})
+
+
+def _key(trace: Trace) -> _Key:
+    candidate = trace.meta.get("candidate")
+    is_number = isinstance(candidate, int) and not isinstance(candidate, bool)
+    return str(trace.meta.get("problem_id")), candidate if is_number else -1
+
+
+def _told(key: _Key) -> str:
+    return f"candidate {key[1]} of problem {key[0]!r}"
 
 
 def _row(record: Record, model: str, kind: ScoreKind) -> tuple[_Key, StepScores]:
