@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from surefoot.labels.rollouts.ends import Ending
+from surefoot.labels.rollouts.draws import Rollout
+from surefoot.labels.rollouts.ends import EMPTY, Ending
 from surefoot.traces.types import Trace
 
 
@@ -22,3 +23,17 @@ def chain(steps, outcome=None, problem="p", **fields):
 def value(a, b, end):
     """The exact value of a prefix without b: one step at least, then no b before the end."""
     return a * (end / (end + b)) / (a + b)
+
+
+def by_chance(rng):
+    """What a policy writes that adds a, b or the end with chances 3, 1 and 1."""
+
+    def answer(ask):
+        found = []
+        for _ in range(ask.n):
+            steps = "".join(iter(lambda: rng.choice("aaab."), "."))
+            ending = Ending("b" not in (*ask.steps, *steps)) if steps else Ending(None, EMPTY)
+            found.append(Rollout(tuple(steps), ending, 1))
+        return found
+
+    return answer

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abc_chains import chain, value
+from abc_chains import by_chance, chain, value
 from surefoot.errors import UsageError
 from surefoot.labels.rollouts import RolloutRule, label_rollouts
 from surefoot.labels.rollouts.draws import Rollout
-from surefoot.labels.rollouts.ends import CUT, EMPTY, NO_ANSWER, Ending
+from surefoot.labels.rollouts.ends import CUT, NO_ANSWER, Ending
 from surefoot.labels.rollouts.label import chains_of
 from surefoot.labels.rollouts.positions import positions_of
 from surefoot.labels.rollouts.tree import Tree, TreeRule, grow, reuse
@@ -104,20 +104,6 @@ def test_it_comes_to_an_end_whatever_is_written(seed, n, most):
     assert drawn <= most + n * 4
     everywhere = [*found.evidence(), *found.elsewhere]
     assert sum(one.drawn for one in everywhere) == drawn
-
-
-def by_chance(rng):
-    """What a policy writes that adds a, b or the end with chances 3, 1 and 1."""
-
-    def answer(ask):
-        found = []
-        for _ in range(ask.n):
-            steps = "".join(iter(lambda: rng.choice("aaab."), "."))
-            ending = Ending("b" not in (*ask.steps, *steps)) if steps else Ending(None, EMPTY)
-            found.append(Rollout(tuple(steps), ending, 1))
-        return found
-
-    return answer
 
 
 @pytest.mark.parametrize("method", ["reuse", "tree"])
