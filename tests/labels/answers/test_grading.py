@@ -1,5 +1,7 @@
 """Grading texts and traces: where the answer is found, options, tolerance, functions, outcomes."""
 
+import gzip
+import json
 from itertools import count, islice
 
 import pytest
@@ -25,6 +27,13 @@ LINES = "Which is the capital of France?\nA. Lyon\nB. Paris\nC. Nice"
 @pytest.mark.parametrize(
     ("reference", "text", "right"),
     [
+        ("8", "So it will be 8 cm shorter after burning from 1:00 PM to 5:00 PM.", None),
+        ("8", "2 * 4 = 8 cm.\nSo it will be 8 cm shorter at 5 PM.", True),
+        ("8", "2 * 4 = 8.\nSo it is 9 cm shorter at 5 PM.", False),
+        ("1,200", "80 * 15 = 1200.00\nSo there are 1,200 pieces in 80 rooms.", True),
+        ("9", "So it will be 8 cm shorter after burning from 1:00 PM to 5:00 PM.", False),
+        ("8", "It burns 8 cm an hour. So it is 9 cm shorter.", False),
+        ("8", "Answer: Let us think step by step.\n4 + 4 = 8", True),
         ("12", "So 3 * 4 = 12.\n#### 12", True),
         ("12", r"Thus \boxed{12}", True),
         ("12", r"\boxed{11}, no, \boxed{12}", True),
@@ -162,7 +171,8 @@ def test_traces_are_graded_in_order_and_nothing_is_lost() -> None:
         "before": False,
     }
     assert graded[4].meta["outcome"]["before"] is True
-    assert "empty" in graded[4].meta["outcome"]["why"]
+    assert graded[4].meta["outcome"]["why"] == "the text holds no answer"
+    assert graded[1].meta["outcome"]["answer"] == "13"
 
 
 def test_missing_outcomes_alone_are_graded_if_asked() -> None:
@@ -185,21 +195,27 @@ def test_a_stream_without_end_is_graded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("bon_math500_32", 0.99), ("bon_gsm8k_32", 0.99)], ids=["math500", "gsm8k"]
+    ("name", "least"), [("bon_math500_32", 0.99), ("bon_gsm8k_32", 0.94)], ids=["math500", "gsm8k"]
 )
 def test_outcomes_of_public_pools_are_found_again(shared_data, name: str, least: float) -> None:
-    """Every 8th row; the whole figures are in docs/labels.md."""
-    import gzip
-    import json
-
+    """Every 8th row; docs/labels.md has the whole figures, and why those of GSM8K are lower."""
     with gzip.open(shared_data / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in islice(file, 0, None, 8)]
     given = [Given(row["answer"], "\n".join(row["steps"]), row["question"]) for row in rows]
     with answer_workers(2, 20) as workers:
         found = [one.same for one in judge_outcomes(given, workers)]
-    known = [
-        (row["outcome"], same) for row, same in zip(rows, found, strict=True) if same is not None
-    ]
+    both = [(row["outcome"], same) for row, same in zip(rows, found, strict=True)]
+    known = [(outcome, same) for outcome, same in both if same is not None]
     assert len(known) > 0.99 * len(rows)
     assert sum(outcome == same for outcome, same in known) > least * len(known)
     assert sum(outcome and not same for outcome, same in known) <= 0.002 * len(known)
+
+
+def test_every_outcome_of_a_set_that_was_not_looked_at_is_found_again(shared_data) -> None:
+    path = shared_data / "gsm8k_example_solutions.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in islice(file, 0, None, 3)]
+    found = [judge_outcome(row["answer"], "\n".join(row["steps"])) for row in rows]
+    known = [(row["outcome"], same) for row, same in zip(rows, found, strict=True)]
+    assert sum(same is None for _, same in known) <= 0.002 * len(known)
+    assert all(outcome == same for outcome, same in known if same is not None)

@@ -20,11 +20,15 @@ MAX_PAIRS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether an answer is right (None: that cannot be told), why, and by which method."""
+    """Whether an answer is right (None: that cannot be told), why, and by which method.
+
+    `answer` is the one that was found in a text, where one was.
+    """
 
     same: bool | None
     why: str
     method: str
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

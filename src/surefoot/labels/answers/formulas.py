@@ -163,6 +163,8 @@ def _same_relation(a: Any, b: Any) -> Found:
     """Equations and inequalities are the same if their sides differ by a constant factor."""
     if not (isinstance(a, Relational) and isinstance(b, Relational)):
         return None, "one is an equation or inequality, the other is not"
+    if not all(isinstance(side, sympy.Expr) for one in (a, b) for side in one.args):
+        return None, "one is about sets"
     signs = [_direction(one) for one in (a, b)]
     if signs[0][0] != signs[1][0]:
         return None, "the relations are of different kinds"

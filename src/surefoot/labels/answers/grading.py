@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from surefoot.errors import UsageError
 from surefoot.labels.answers.comparing import AnswerCheck, Checked, compare, is_function
-from surefoot.labels.answers.finding import extract_answer
+from surefoot.labels.answers.finding import FoundAnswer, find_answer
 from surefoot.labels.workers import Crashed, TimedOut, Workers
 from surefoot.traces.types import Trace
 
@@ -28,12 +28,14 @@ _SAYS = re.compile(
 class Given:
     """What is to be judged: a text, or the answer of one, beside the reference.
 
-    `problem` may list the options of a multiple choice.
+    `problem` may list the options of a multiple choice. Of a text that is `whole`, an answer is to
+    be found even where it is so short that it might be one.
     """
 
     reference: str
     text: str
     problem: str = ""
+    whole: bool = False
 
 
 def judge_outcome(reference: str, text: str, *, check: AnswerCheck | None = None) -> bool | None:
@@ -88,11 +90,20 @@ def judge(given: Given, check: AnswerCheck) -> Checked:
     """The verdict on one text; with `check.algebra`, for worker processes only."""
     text = given.text.strip()
     text = text[2:-2] if re.fullmatch(r"\*\*[^*]+\*\*", text) else text
-    lone = len(text) <= MAX_LONE and "\n" not in text and not _SAYS.search(text)
-    answer = text if lone else extract_answer(text)
-    if answer is None:
+    short = len(text) <= MAX_LONE and "\n" not in text and not _SAYS.search(text)
+    lone = short and not given.whole
+    found = FoundAnswer(text) if lone else find_answer(text)
+    if found is None:
         return Checked(None, "the text holds no answer", "")
-    return compare(given.reference, answer, check, problem=given.problem)
+
+    def held(answer: str) -> Checked:
+        return compare(given.reference, answer, check, problem=given.problem)
+
+    checked = replace(held(found.text), answer=found.text)
+    if checked.same is False and any(held(one).same is not False for one in found.rivals):
+        why = "the text may hold the right answer, and does not mark it"
+        return replace(checked, same=None, why=why)
+    return checked
 
 
 def grade(
@@ -110,21 +121,19 @@ def grade(
     what cannot be told is None.
     """
     check = check or AnswerCheck()
-    read: deque[tuple[Trace, Given | None]] = deque()
+    read: deque[tuple[Trace, bool]] = deque()
 
     def given() -> Iterator[Given]:
         for trace in traces:
-            one = _given(trace) if not (missing and trace.outcome is not None) else None
-            read.append((trace, one))
+            one = None if missing and trace.outcome is not None else _given(trace)
+            read.append((trace, one is not None))
             if one is not None:
                 yield one
 
     for found in judge_outcomes(given(), workers, check=check):
-        while read[0][1] is None:
+        while not read[0][1]:
             yield read.popleft()[0]
-        trace, one = read.popleft()
-        assert one is not None
-        yield _graded(trace, one, found)
+        yield _graded(read.popleft()[0], found)
     yield from (trace for trace, _ in read)
 
 
@@ -132,16 +141,14 @@ def _given(trace: Trace) -> Given | None:
     """What is to be judged of a trace; None if it has no reference."""
     if trace.reference is None:
         return None
-    text = trace.answer or ""
-    if not text.strip():
-        said = (extract_answer(one) for one in (trace.texts[-1], "\n".join(trace.texts)))
-        text = next((one for one in said if one is not None), "")
-    return Given(trace.reference, text, trace.problem)
+    if trace.answer and trace.answer.strip():
+        return Given(trace.reference, trace.answer, trace.problem)
+    return Given(trace.reference, "\n".join(trace.texts), trace.problem, whole=True)
 
 
-def _graded(trace: Trace, given: Given, found: Checked) -> Trace:
+def _graded(trace: Trace, found: Checked) -> Trace:
     note = {
-        "answer": given.text,
+        "answer": found.answer,
         "why": found.why,
         "method": found.method,
         "before": trace.outcome,

@@ -162,11 +162,11 @@ def _spelled(answer: str) -> Quantity | None:
 def _single(answer: str) -> Quantity | None:
     if r"\begin" in answer:
         return None
-    text = _PERCENT.sub("%", answer)
+    text = _PERCENT.sub("%", re.sub(r"^([-+])\s+", r"\1", answer))
     text = _POWER.sub(lambda at: rf" \times 10^{{{_POWERS[at[1].lower()]}}}", text)
     text = _EXPONENT.sub(lambda at: rf" \times 10^{{{int(at[1])}}}", text)
     number, unit = _without_unit(text)
-    tokens = [token for token in tokenise(number)[0] if token.kind != "wall"]
+    tokens = tokenise(number)[0]
     whole, stop = read_expression(tokens, 0) if tokens else (None, 0)
     if whole is None or stop < len(tokens):
         return None
