@@ -56,7 +56,8 @@ class Small:
 def test_every_strategy_starts_alike_and_what_is_done_is_not_done_again(benchmark, tmp_path):
     task, console = Small(), Console(quiet=True)
     extra = sys.modules["selection_tasks"].checked(task.pool)
-    benchmark.run_seed(task, 0, tmp_path, extra, console)
+    for strategy in benchmark.STRATEGIES:
+        benchmark.run(task, strategy, 0, tmp_path, extra, console)
     # the start, random twice, and each of the four others once
     assert len(task.trainings) == 1 + 2 + 4
     files = sorted((tmp_path / "seed-0").glob("*.json"))
@@ -71,7 +72,8 @@ def test_every_strategy_starts_alike_and_what_is_done_is_not_done_again(benchmar
     redone = found["uncertainty-30"]
     (tmp_path / "seed-0" / "uncertainty-30.json").unlink()
     task.trainings.clear()
-    benchmark.run_seed(task, 0, tmp_path, extra, console)
+    for strategy in benchmark.STRATEGIES:
+        benchmark.run(task, strategy, 0, tmp_path, extra, console)
     assert len(task.trainings) == 1
     again = json.loads((tmp_path / "seed-0" / "uncertainty-30.json").read_text())
     assert {**again, "seconds": 0} == {**redone, "seconds": 0}

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,16 @@ def measured(traces: Sequence[Trace], scores: Sequence[StepScores]) -> dict[str,
 
 
 def chosen_ids(
-    task: Task, strategy: str, have: Sequence[str], num: int, seed: int, extra: Extra
+    task: Task,
+    strategy: str,
+    have: Sequence[str],
+    num: int,
+    seed: int,
+    scores: Mapping[str, StepScores],
+    extra: Extra,
 ) -> list[str]:
-    """What a strategy chooses beside what is labelled, by the model that was trained last."""
+    """What a strategy chooses beside what is labelled, by the scores of the others."""
     done = set(have)
-    rest = [trace for trace in task.pool if trace.id not in done]
-    scored = strategy in ("convincing-wrong", "uncertainty", "disagreement")
-    scores: Sequence[StepScores | None] = task.scores(rest) if scored else [None] * len(rest)
     rule = SelectionRule(
         num=num,
         strategy=strategy,
@@ -87,31 +90,33 @@ def chosen_ids(
         seed=seed,
     )
     seen = []
-    for trace, one in zip(rest, scores, strict=True):
-        both = () if one is None else (extra[trace.id], one)
-        held = both if strategy == "disagreement" else both[1:]
+    for trace in task.pool:
+        if trace.id in done:
+            seen.append(trace)
+            continue
+        held = [scores[trace.id]] if trace.id in scores else []
+        if strategy == "disagreement":
+            held = [extra[trace.id], *held]
         seen.append(replace(trace, labels=(), scores=held))
-    seen += [trace for trace in task.pool if trace.id in done]
     candidates = [
         candidate_of(trace, strategy, with_features=rule.needs_features) for trace in seen
     ]
     return [one.id for one in choose(candidates, rule).chosen]
 
 
-def run_seed(task: Task, seed: int, folder: Path, extra: Extra, console: Console) -> None:
-    """Every strategy at every number of labels with one seed; a file for each.
+def run(task: Task, strategy: str, seed: int, folder: Path, extra: Extra, console: Console) -> None:
+    """A strategy at every number of labels with one seed; a file for each.
 
-    A file holds what was labelled, what came of it, and what each strategy would label next.
+    A file holds what was labelled, what came of it, and what would be labelled next: by every
+    strategy in that of the start, which all share.
     """
-    first = chosen_ids(task, "random", [], task.budgets[0], seed, extra)
-    start = _trained(task, "start", first, STRATEGIES, seed, folder, extra, console)
-    for strategy in STRATEGIES:
-        done = start
-        for budget in task.budgets[1:]:
-            if strategy != "random" and budget == task.budgets[-1]:
-                break  # the last doubling is for random alone, to be compared with half of it
-            have = done["chosen"] + done["next"][strategy]
-            done = _trained(task, strategy, have, (strategy,), seed, folder, extra, console)
+    first = chosen_ids(task, "random", [], task.budgets[0], seed, {}, extra)
+    done = _trained(task, "start", first, STRATEGIES, seed, folder, extra, console)
+    for budget in task.budgets[1:]:
+        if strategy != "random" and budget == task.budgets[-1]:
+            break  # the last doubling is for random alone, to be compared with half of it
+        have = done["chosen"] + done["next"][strategy]
+        done = _trained(task, strategy, have, (strategy,), seed, folder, extra, console)
 
 
 def _trained(
@@ -127,27 +132,33 @@ def _trained(
     """What comes of training on some traces, from its file if it was done before."""
     path = folder / f"seed-{seed}" / f"{name}-{len(have)}.json"
     if path.exists():
-        return dict(json.loads(path.read_text()))
+        kept = dict(json.loads(path.read_text()))
+        if kept["chosen"] != have:
+            raise SystemExit(f"{path} is of other traces or settings; name another folder")
+        return kept
     begun = time.perf_counter()
     known = set(have)
     labelled = [trace for trace in task.pool if trace.id in known]
     task.trained(labelled, seed, folder / "model")
-    after = [budget for budget in task.budgets if budget > len(have)]
-    last = not after or (name not in ("start", "random") and after[0] == task.budgets[-1])
     found = {
         **measured(task.held_out, task.scores(task.held_out)),
         "strategy": name,
         "labels": len(have),
         "wrong_outcome": sum(trace.outcome is False for trace in labelled),
         "chosen": have,
-        "next": {}
-        if last
-        else {
-            one: chosen_ids(task, one, have, after[0] - len(have), seed, extra)
-            for one in strategies
-        },
-        "seconds": time.perf_counter() - begun,
+        "next": {},
     }
+    after = [budget for budget in task.budgets if budget > len(have)]
+    if after and (name in ("start", "random") or after[0] != task.budgets[-1]):
+        scores = {}
+        if set(strategies) & {"convincing-wrong", "uncertainty", "disagreement"}:
+            rest = [trace for trace in task.pool if trace.id not in known]
+            scores = {t.id: one for t, one in zip(rest, task.scores(rest), strict=True)}
+        found["next"] = {
+            one: chosen_ids(task, one, have, after[0] - len(have), seed, scores, extra)
+            for one in strategies
+        }
+    found["seconds"] = time.perf_counter() - begun
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
     draft.write_text(json.dumps(found))
@@ -167,6 +178,8 @@ def gathered(task: Task, seeds: Sequence[int], folder: Path) -> dict[str, Any]:
     curves: dict[str, list[dict[str, Any]]] = {}
     for strategy in STRATEGIES:
         sizes = sorted({n for s, n, _ in found if s == strategy})
+        if len(sizes) < 2:
+            continue  # not begun yet
         curves[strategy] = []
         for n in sizes:
             runs = [found[strategy, n, seed] for seed in seeds if (strategy, n, seed) in found]
@@ -324,12 +337,13 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         task: Task = World(folder) if name == "world" else Human(chosen.data)
         extra = checked(task.pool)
-        for seed in chosen.seeds:
-            run_seed(task, seed, folder, extra, console)
-        results[name] = gathered(task, chosen.seeds, folder)
+        for strategy in STRATEGIES:
+            for seed in chosen.seeds:
+                run(task, strategy, seed, folder, extra, console)
+            results[name] = gathered(task, chosen.seeds, folder)
+            (chosen.out / f"selection-{name}.svg").write_text(drawn(name, results[name]))
+            target.write_text(json.dumps(results, indent=1) + "\n")
         show(name, results[name], console)
-        (chosen.out / f"selection-{name}.svg").write_text(drawn(name, results[name]))
-        target.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

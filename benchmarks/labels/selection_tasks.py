@@ -24,6 +24,7 @@ from surefoot.traces.store import read_traces
 from surefoot.traces.types import StepLabels, StepScores, Trace
 
 NUM_HELD_OUT = 1000
+NUM_POOL = 2000
 UPDATES = 200
 
 
@@ -53,7 +54,9 @@ class World:
         from surefoot.demo.workers import sample, train_policy
 
         self._updates = updates
-        config = DemoConfig(policy_updates=1000, train_problems=2000, heldout_problems=NUM_HELD_OUT)
+        config = DemoConfig(
+            policy_updates=1000, train_problems=NUM_POOL, heldout_problems=NUM_HELD_OUT
+        )
         self._policy = folder / "policy"
         if not self._policy.is_dir():
             train_policy(config, self._policy)
@@ -67,7 +70,7 @@ class World:
             if not out.exists():
                 sample(self._policy, out, config=config, first=start, last=end, n=n, hot=0)
         distinct = {trace.id: _by_people(trace) for trace in read_traces(folder / "pool.jsonl")}
-        self.pool = list(distinct.values())
+        self.pool = list(distinct.values())[:NUM_POOL]
         self.held_out = list(read_traces(folder / "held-out.jsonl"))
 
     def trained(self, labelled: Sequence[Trace], seed: int, folder: Path) -> None:
