@@ -8,7 +8,7 @@ import torch
 
 import surefoot as sf
 from surefoot.errors import ContractError, DataError, ModelError, UsageError
-from surefoot.models.critic import CRITIC_FILE, Critic, Reading
+from surefoot.models.critic import CRITIC_FILE, Critic, Reading, Stage
 from surefoot.models.generative import GenerativeModel
 from surefoot.models.verdicts import VERDICTS, Verdict
 from surefoot.policies.chat import ChatEncoder
@@ -128,11 +128,12 @@ def test_a_checkpoint_loads_as_the_critic_that_it_was_trained_to_be(base, world_
 def test_development_traces_are_written_about_in_the_end(base, world_traces, tmp_path):
     pytest.importorskip("peft")
     traces = [judged(one) for one in world_traces(6)]
+    short = replace(STEP_CRITIC, stages=(Stage(max_new_tokens=4),))
     long = Trace("x" * 2_000, ["s"], labels=[StepLabels((1,))])
     development = [*world_traces(8, seed=3), long]
     config = CriticConfig(
         base=str(base),
-        critic=STEP_CRITIC,
+        critic=short,
         lora=Lora(rank=2),
         loop=replace(QUICK, optimizer="adamw"),
     )
