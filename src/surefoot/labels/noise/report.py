@@ -137,9 +137,10 @@ def noise_report(
         gathered.add(trace)
     if not gathered.compared:
         told = ", ".join(f"{count:,} {why}" for why, count in gathered.left_out.items())
+        held = ", ".join(sorted(gathered.names)) or "nobody"
         raise DataError(
-            f"no trace has labels of {' or '.join(against)} and of another source ({told}); name "
-            "the reference, or label the same traces"
+            f"no trace has labels of {' or '.join(against)} and of another source ({told}); there "
+            f"are labels of {held}: name another reference, or label the same traces"
         )
     shown = {"seed": seed, "num_resamples": num_resamples}
     return NoiseReport(
@@ -181,6 +182,7 @@ class _Gathered:
     rule: VoteRule
     num_traces: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    names: set[str] = field(default_factory=set)
     compared: dict[str, _Compared] = field(default_factory=dict)
     costs: dict[str, _Spent] = field(default_factory=dict)
     said: list[Mapping[str, Ratings]] = field(default_factory=list)
@@ -188,6 +190,7 @@ class _Gathered:
     def add(self, trace: Trace) -> None:
         every = [labels.source for labels in trace.labels]
         sets = labels_by_source(trace, every)
+        self.names.update(sets)
         truth = next((name for name in sets if is_named(name, self.against)), None)
         others = {
             name: labels
