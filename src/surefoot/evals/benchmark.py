@@ -57,17 +57,22 @@ class Measured:
 class Benchmark:
     """A way of measuring step scores.
 
-    `left_out` says why a trace does not count, None where it does. `headline` names the figures
-    that a reader wants first, with their headings; `compared` those in which a scorer has to beat
-    step length.
+    `summary` says in a line what it measures. `left_out` says why a trace does not count, None
+    where it does. `headline` names the figures that a reader wants first, with their headings;
+    `by_group` those that are shown of each group of the data (`figure/group`), likewise;
+    `compared` those in which a scorer has to beat step length; `undirected` those of which neither
+    high nor low is better.
     """
 
     title: str
+    summary: str
     reference: str
     left_out: Callable[[Trace, Options], str | None]
     measure: Callable[[Sequence[Trace], Scores, Options], Measured]
     headline: Mapping[str, str]
     compared: tuple[str, ...]
+    by_group: Mapping[str, str] = field(default_factory=dict)
+    undirected: tuple[str, ...] = ()
     details: Callable[[Sequence[Trace], Scores, Options], Mapping[str, Any]] | None = None
     """Further findings about the scorer, in JSON."""
 
