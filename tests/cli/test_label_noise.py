@@ -42,6 +42,10 @@ def test_tables_and_markdown(surefoot, labelled, tmp_path):
     for said in ("First errors", "By position", "judge:toy", "75.0 [", "Krippendorff's alpha"):
         assert said in result.stdout
     assert "| judge:toy | 40 |" in page.read_text()
+    narrow = surefoot("label", "noise", *labelled, COLUMNS="80").stdout
+    assert "judge:toy" in narrow
+    assert "75.0" in narrow
+    assert "…" not in narrow
 
 
 def test_against_someone_else_and_what_cannot_be(surefoot, labelled, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from surefoot.labels.noise import NoiseReport, Rates, SourceNoise
     from surefoot.stats import Estimate
+
+_WIDE = 125
+"""Columns from which on an interval stands beside its figure."""
 
 
 def noise(
@@ -111,7 +115,7 @@ def _first_errors(console: Console, report: NoiseReport) -> None:
     from rich.text import Text
 
     table = Table(title="First errors", title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     heads = ("traces", "exact", "found", "cleared", "F1", "settled", "tokens/label")
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
@@ -125,7 +129,7 @@ def _first_errors(console: Console, report: NoiseReport) -> None:
         table.add_row(
             Text(visible(one.name)),
             f"{first.num_error + first.num_correct:,}",
-            *map(_figure, (first.exact, first.found, first.cleared, first.f1)),
+            *_figures(console, (first.exact, first.found, first.cleared, first.f1)),
             "–" if first.settled is None else f"{100 * first.settled.mean:.0f}",
             "–" if each is None else f"{each:,.0f}",
             style=style,
@@ -138,7 +142,7 @@ def _steps(console: Console, report: NoiseReport) -> None:
     from rich.text import Text
 
     table = Table(title='Steps: its "wrong"', title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for head in ("steps", "wrong", "speaks of", "precision", "recall", "false alarms"):
         table.add_column(head, justify="right", no_wrap=True)
     for one in report.sources:
@@ -147,7 +151,7 @@ def _steps(console: Console, report: NoiseReport) -> None:
             Text(visible(one.name)),
             f"{rates.num_steps:,}",
             f"{rates.num_wrong:,}",
-            *map(_figure, (rates.coverage, rates.precision, rates.recall, rates.false_alarms)),
+            *_figures(console, (rates.coverage, rates.precision, rates.recall, rates.false_alarms)),
         )
     console.print("", table)
 
@@ -167,7 +171,7 @@ def _positions(console: Console, report: NoiseReport) -> None:
         box=None,
         pad_edge=False,
     )
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for place in places:
         table.add_column(place, justify="right", no_wrap=True)
     for one in report.sources:
@@ -198,25 +202,33 @@ def _agreement(console: Console, report: NoiseReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from surefoot.labels.noise.markdown import figure
+
     found = report.agreement
     if not found.pairs:
         return
     table = Table(title="Agreement", title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for head in ("steps", "kappa, × 100", "first error exact", "within one"):
         table.add_column(head, justify="right", no_wrap=True)
     for pair in found.pairs:
         table.add_row(
             Text(visible(f"{pair.first} and {pair.second}")),
             f"{pair.num_steps:,}",
-            *map(_figure, (pair.kappa["unweighted"], pair.exact, pair.within_one)),
+            *_figures(console, (pair.kappa["unweighted"], pair.exact, pair.within_one)),
         )
     console.print("", table)
-    alphas = ", ".join(f"{name} {_figure(one)}" for name, one in found.alpha.items())
+    alphas = ", ".join(f"{name} {figure(one)}" for name, one in found.alpha.items())
     console.print(Text(f"Krippendorff's alpha of all, × 100: {alphas}"))
 
 
-def _figure(estimate: Estimate | None) -> str:
+def _figures(console: Console, estimates: Iterable[Estimate | None]) -> list[str]:
+    """Figures with their intervals, which stand below them where the terminal is narrow."""
     from surefoot.labels.noise.markdown import figure
 
-    return figure(estimate)
+    if console.width >= _WIDE:
+        return [figure(one) for one in estimates]
+    return [
+        "–" if one is None else f"{100 * one.mean:.1f}\n{100 * one.low:.0f}–{100 * one.high:.0f}"
+        for one in estimates
+    ]
