@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from json_server import Reply, serve
 from surefoot.errors import ModelError, UsageError
 from surefoot.models.critic import Critic, Reading, Stage
-from surefoot.models.judging import Judge, judge_all
+from surefoot.models.judging import Judge, account_of, judge_all, labels_by
 from surefoot.models.profiles import critic_of
 from surefoot.policies.crew import Crew
 from surefoot.policies.kept_server import KeptServer
@@ -122,3 +123,17 @@ def test_a_judge_leaves_what_it_has_labelled_if_it_is_to():
         assert judge.label(mine) is mine
         assert not server.requests
         assert len(judge.label(other).labels) == 3
+
+
+@pytest.mark.parametrize("given", [None, 7, [1], {"earlier": 3}, {"earlier": [4, {"x": 1}]}])
+def test_notes_of_others_under_its_name_are_no_hindrance(given):
+    trace = Trace("?", ["s"], meta={} if given is None else {"judge": given, "mine": 1})
+    with serve(lambda _: says('{"first_error": null}')) as server:
+        writer = ServerWriter(server.url, "m")
+        judge = Judge(writer=writer, critic=critic_of("judge"), annotator="m", prompt="p")
+        first = judge.label(trace)
+        second = replace(judge, annotator="n").label(first)
+    assert first.meta.get("mine") == trace.meta.get("mine")
+    assert [account_of(second, one)["tokens"] for one in ("m", "n")] == [20, 20]
+    assert account_of(second, "o") is None
+    assert labels_by(second, "m").counts == labels_by(second, "n").counts == ((4, 4),)

@@ -32,7 +32,7 @@ from surefoot.policies.base import Usage
 from surefoot.policies.crew import Crew
 from surefoot.policies.openai_server import ShutError
 from surefoot.policies.writer import Writer
-from surefoot.traces.types import Trace
+from surefoot.traces.types import StepLabels, Trace
 
 JUDGE = "judge"
 """Where a trace's `meta` keeps the account of its judge, and the source of the labels."""
@@ -65,7 +65,7 @@ class Judge:
         Raises:
             ModelError: a server failed.
         """
-        if self.missing and _has_labels(trace, self.annotator):
+        if self.missing and labels_by(trace, self.annotator) is not None:
             return trace
         writer: Any = copy.copy(self.writer)
         writer.usage = usage = Usage()
@@ -93,8 +93,7 @@ class Judge:
         shown: bool,
         causes: Mapping[str, str],
     ) -> Trace:
-        earlier = trace.meta.get(JUDGE)
-        before = [] if not isinstance(earlier, dict) else [*earlier.get("earlier", ()), earlier]
+        before = _accounts(trace)
         account = {
             "annotator": self.annotator,
             "prompt": self.prompt,
@@ -119,6 +118,18 @@ class Judge:
         given = trace.meta.get(VERDICTS)
         written = [*(given if isinstance(given, list) else ()), *(v.to_json() for v in verdicts)]
         return replace(trace, meta={**trace.meta, VERDICTS: written, JUDGE: account})
+
+
+def account_of(trace: Trace, annotator: str) -> Mapping[str, Any] | None:
+    """The last account that a judge gave of a trace; None where there is none."""
+    own = [one for one in _accounts(trace) if one.get("annotator") == annotator]
+    return own[-1] if own else None
+
+
+def labels_by(trace: Trace, annotator: str) -> StepLabels | None:
+    """The last labels of a judge; None where there are none."""
+    own = [one for one in trace.labels if (one.source, one.annotator) == (JUDGE, annotator)]
+    return own[-1] if own else None
 
 
 def judge_all(judge: Judge, traces: Iterable[Trace], crew: Crew | None) -> Iterator[Trace]:
@@ -183,8 +194,14 @@ def _outcomes(
             future.cancel()
 
 
-def _has_labels(trace: Trace, annotator: str) -> bool:
-    return any(one.source == JUDGE and one.annotator == annotator for one in trace.labels)
+def _accounts(trace: Trace) -> list[dict[str, Any]]:
+    """All accounts in the `meta` of a trace, the last one last."""
+    last = trace.meta.get(JUDGE)
+    if not isinstance(last, dict):
+        return []
+    earlier = last.get("earlier")
+    before = earlier if isinstance(earlier, list) else []
+    return [one for one in (*before, last) if isinstance(one, dict)]
 
 
 def _with_reference(trace: Trace) -> Trace:

@@ -62,7 +62,7 @@ def judge(
         annotator: Whom the labels name; the model and the prompt unless given.
     """
     with opened_judge(judge, annotator, asking, server, local, rows) as (who, crew):
-        told = _Told(price, num_rows(files))
+        told = _Told(who.annotator, price, num_rows(files))
         try:
             streamed = stream(
                 *(files, rows, common),
@@ -121,6 +121,7 @@ def _show(trace: Trace) -> None:
 class _Told:
     """What has been judged so far."""
 
+    annotator: str
     price: Price
     num_rows: int | None = None
     """How many traces there are, where that is known."""
@@ -138,17 +139,20 @@ class _Told:
 
     def add(self, trace: Trace) -> None:
         """Count one trace."""
-        account = trace.meta["judge"]
+        from surefoot.models.judging import account_of, labels_by
+
         self.traces += 1
         self.steps += len(trace.steps)
+        if (labels := labels_by(trace, self.annotator)) is not None:
+            self._add_labels(labels)
+        account = account_of(trace, self.annotator)
+        if account is None:
+            return
         self.answers += account["readable"] + len(account["unreadable"])
         self.unreadable += len(account["unreadable"])
         self.tokens_in += account["tokens_in"]
         self.tokens_out += account["tokens_out"]
         self.causes.update(account["causes"].values())
-        if "trace" not in account["causes"]:
-            own = (one for one in reversed(trace.labels) if one.source == "judge")
-            self._add_labels(next(one for one in own if one.annotator == account["annotator"]))
 
     def spent(self) -> str:
         """For the progress bar."""
