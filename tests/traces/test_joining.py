@@ -46,3 +46,18 @@ def test_one_part_is_itself_and_other_steps_are_refused():
         joined([one, Trace("p", ["b"])])
     with pytest.raises(UsageError, match="nothing to join"):
         joined([])
+
+
+def test_accounts_of_two_annotators_are_kept_in_turn_and_what_they_wrote_together():
+    def judged(name, tokens, *earlier):
+        account = {"annotator": name, "tokens": tokens}
+        more = {"earlier": list(earlier)} if earlier else {}
+        return Trace("p", ["a"], meta={"judge": {**account, **more}, "verdicts": [{"by": name}]})
+
+    a, b, c = ({"annotator": name, "tokens": i} for i, name in enumerate("abc"))
+    trace, differing = joined([judged("b", 1, a), judged("c", 2, a), judged("c", 2)])
+    assert trace.meta["judge"] == {**c, "earlier": [a, b]}
+    assert trace.meta["verdicts"] == [{"by": "b"}, {"by": "c"}]
+    assert differing == ()
+    _, differing = joined([judged("a", 1), judged("a", 2)])
+    assert differing == ("meta.judge.tokens",)

@@ -16,8 +16,9 @@ def joined(parts: Sequence[Trace]) -> tuple[Trace, tuple[str, ...]]:
     """The trace with the labels, scores and meta of all parts, and where the parts differ.
 
     What equals something already there is not repeated. Where parts differ in answer, reference,
-    outcome, source or a key of meta, the first that has one is kept, and the field is named;
-    objects in meta are joined key by key.
+    outcome, source or a key of meta, the first that has one is kept, and the field is named. In
+    meta objects are joined key by key, lists of objects item by item, and of the accounts of two
+    annotators the first becomes one of the `earlier` ones of the second.
 
     Raises:
         UsageError: no parts, or they are not of one problem with the same steps.
@@ -54,11 +55,35 @@ def joined(parts: Sequence[Trace]) -> tuple[Trace, tuple[str, ...]]:
 def _add(into: dict[str, Any], more: Mapping[str, Any], place: str, differing: list[str]) -> None:
     for key, value in more.items():
         held = into.setdefault(key, value)
-        if isinstance(held, dict) and isinstance(value, dict) and held is not value:
+        if held == value:
+            continue
+        if _is_account(held) and _is_account(value) and held["annotator"] != value["annotator"]:
+            into[key] = _in_turn(held, value)
+        elif isinstance(held, dict) and isinstance(value, dict):
             into[key] = merged = dict(held)
             _add(merged, value, f"{place}.{key}", differing)
-        elif held != value:
+        elif _are_objects(held) and _are_objects(value):
+            into[key] = list(_distinct([*held, *value]))
+        else:
             differing.append(f"{place}.{key}")
+
+
+def _is_account(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("annotator"), str)
+
+
+def _in_turn(first: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """The last account, with the first and all that came before either as its earlier ones."""
+    before = _distinct([*first.get("earlier", ()), _alone(first), *last.get("earlier", ())])
+    return {**last, "earlier": [one for one in before if one != _alone(last)]}
+
+
+def _alone(account: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in account.items() if key != "earlier"}
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _distinct(items: Sequence[T]) -> tuple[T, ...]:

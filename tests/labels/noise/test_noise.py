@@ -125,6 +125,16 @@ def test_cost_is_per_label_and_unknown_where_two_sources_share_it():
     assert noise_report(free, num_resamples=10).sources[0].cost is None
 
 
+def test_accounts_of_annotators_are_told_apart():
+    judges = [StepLabels((R, W), source="judge", annotator=name) for name in "ab"]
+    first = {"annotator": "a", "tokens": 10}
+    last = {"annotator": "b", "tokens": 4, "earlier": [first]}
+    given = [trace(0, {"judge": last}, human=(R, W)).with_labels(*judges)]
+    one, other = noise_report(given, num_resamples=10).sources
+    assert (one.name, one.cost.tokens_per_label) == ("judge:a", 5)
+    assert (other.name, other.cost.tokens_per_label) == ("judge:b", 2)
+
+
 def test_merged_labels_are_held_against_the_reference_but_not_in_the_agreement():
     merged = StepLabels((R, W), source="other", annotator="merge majority")
     given = [trace(0, human=(R, W), judge=(R, R)).with_labels(merged)]

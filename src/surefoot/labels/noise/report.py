@@ -229,15 +229,32 @@ class _Gathered:
     def _add_costs(self, trace: Trace, sets: Mapping[str, StepLabels]) -> None:
         kinds = Counter(labels.source for labels in sets.values())
         for name, labels in sets.items():
-            told = trace.meta.get(labels.source)
-            tokens = told.get("tokens") if isinstance(told, dict) else None
-            if not isinstance(tokens, int) or isinstance(tokens, bool):
+            tokens, shared = _tokens(trace, labels, kinds[labels.source])
+            if tokens is None:
                 continue
             spent = self.costs.setdefault(name, _Spent())
             spent.tokens += tokens
             spent.num_traces += 1
             spent.num_labels += sum(value is not None for value in labels.values)
-            spent.shared |= kinds[labels.source] > 1
+            spent.shared |= shared
+
+
+def _tokens(trace: Trace, labels: StepLabels, num_sets: int) -> tuple[int | None, bool]:
+    """The tokens that labels took, None where the trace does not say, and whether other sets of the
+    same kind share them: accounts of an annotator are its own."""
+    last = trace.meta.get(labels.source)
+    if not isinstance(last, dict):
+        return None, False
+    earlier = last.get("earlier")
+    accounts = [*(earlier if isinstance(earlier, list) else ()), last]
+    named = [one for one in accounts if isinstance(one, dict) and "annotator" in one]
+    own = [one for one in named if one["annotator"] == labels.annotator] if named else [last]
+    counts = [
+        tokens
+        for one in own
+        if isinstance(tokens := one.get("tokens"), int) and not isinstance(tokens, bool)
+    ]
+    return (sum(counts) if counts else None), not named and num_sets > 1
 
 
 def _source(
