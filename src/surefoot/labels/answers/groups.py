@@ -72,8 +72,8 @@ def group_answers(
         open_ones = [p for p, one in enumerate(found) if one is None or one.same is None]
         asked = ((*pairs[p][1:], questions[pairs[p][0]].problem) for p in open_ones)
         told = workers.map(partial(_compared, check=check), asked)
-        for p, one in zip(open_ones, told, strict=True):
-            found[p] = one if isinstance(one, Checked) else None
+        for p, verdict in zip(open_ones, told, strict=True):
+            found[p] = verdict if isinstance(verdict, Checked) else None
     for (i, a, b), one in zip(pairs, found, strict=True):
         if one is not None and one.same:
             spellings[i].join(a, b)
