@@ -61,9 +61,11 @@ def test_the_answer_of_a_text_is_judged(reference: str, text: str, right: bool |
         ("There were **9** eggs.\nThen 4 were left.", "4"),
         ("#### Total presses:\n20 + 40 = 60 in all.", "60"),
         ("Sum\n#### 72\n", "72"),
+        (r"So we have \[ x = \frac{1 + \sqrt{5", None),
+        (r"So we have \[ x = 5 \] with \{1, 2, 3", "5"),
     ],
 )
-def test_bold_counts_on_the_last_line_and_headings_do_not(text: str, answer: str) -> None:
+def test_unmarked_answers_are_found(text: str, answer: str | None) -> None:
     assert extract_answer(text) == answer
 
 

@@ -38,7 +38,8 @@ def extract_answer(text: str) -> str | None:
     The last ``\boxed{...}`` counts; else what follows the last "# Answer" or "answer is", or a
     "####" on the last line (of several words that hold a number, only the number; four words
     without one are no answer); else the last number in bold on the last line; else, of the numbers
-    in the last sentence that holds any, the one that was worked out last, or the last.
+    in the last sentence that holds any, the one that was worked out last, or the last (none if the
+    text breaks off in a formula).
     """
     found = find_answer(text)
     return found.text if found else None
@@ -57,8 +58,7 @@ def find_answer(text: str) -> FoundAnswer | None:
     bold = [one for one in _BOLD.findall(text[last_line:]) if _NUMBER.search(one)]
     if bold:
         return FoundAnswer(_numbers(bold[-1])[-1])
-    numbers = _numbers(text)
-    if not numbers:
+    if not _NUMBER.search(text) or _is_cut(text):
         return None
     said = next(one for one in reversed(_SENTENCE.split(text)) if _NUMBER.search(one))
     choices = list(dict.fromkeys(reversed(_numbers(said))))
@@ -66,6 +66,12 @@ def find_answer(text: str) -> FoundAnswer | None:
     if results and _value(results[-1]) in map(_value, choices):
         choices.sort(key=lambda one: _value(one) != _value(results[-1]))
     return FoundAnswer(choices[0], tuple(choices[1 : MAX_RIVALS + 1]))
+
+
+def _is_cut(text: str) -> bool:
+    """Whether a text ends in the middle of a formula, as one does that reached its length limit."""
+    braces = _BOXED.sub("", text.replace(r"\{", "").replace(r"\}", ""))
+    return text.count(r"\[") > text.count(r"\]") or braces.count("{") > braces.count("}")
 
 
 def _value(number: str) -> str:
