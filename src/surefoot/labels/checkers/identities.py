@@ -23,9 +23,9 @@ def is_closed(relation: Relation) -> bool:
     return not (names(relation.left[0]) or names(relation.right[0]))
 
 
-def compare(relation: Relation) -> Literal[True] | Witness | None:
+def compare(relation: Relation, *, rounded: bool = True) -> Literal[True] | Witness | None:
     """Whether both sides are the same formula; as `same`, with room for rounded numbers."""
-    rounded = has_decimals(relation.left + relation.right)
+    rounded = rounded and has_decimals(relation.left + relation.right)
     return same(relation.left, relation.right, ROUNDED if rounded else EXACT)
 
 

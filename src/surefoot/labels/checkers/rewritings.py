@@ -109,7 +109,7 @@ def _equation(text: str, relation: Relation, closed: Sequence[Statement]) -> Ver
     read = [one for one in said if one.left is not None and one.right is not None]
     if read and not any(_was_rounded(text, one, relation) for one in read):
         return None
-    found = None if _mixes_angles(relation) else compare(relation)
+    found = None if _mixes_angles(relation) else compare(relation, rounded=not read)
     if found is None:
         return None
     holds = found is True
@@ -121,12 +121,38 @@ def _equation(text: str, relation: Relation, closed: Sequence[Statement]) -> Ver
 
 
 def _was_rounded(text: str, statement: Statement, relation: Relation) -> bool:
-    """Whether it was let pass as rounded to a whole number, where nothing speaks of that."""
+    """Whether it was let pass as rounded, though nothing speaks of that or asks for it."""
     if statement.verdict != "holds" or statement.left is None or statement.right is None:
         return False
+    if _needs_no_rounding(relation):
+        return statement.left != statement.right
     whole = statement.right.denominator == 1
-    off = not near(statement.left, statement.right, CLOSE)
+    off = abs(statement.left - statement.right) >= 1
+    off = off or not near(statement.left, statement.right, CLOSE)
     return whole and off and not WHOLE.search(sentence(text, relation.start, relation.end))
+
+
+def _needs_no_rounding(relation: Relation) -> bool:
+    """Whether the left side comes out in no more decimals than the number on the right has.
+
+    Numbers such as 0.33 and 0.67 may be rounded ones; only multiples of 0.05 are surely not.
+    """
+    left, right = relation.left[0], relation.right[0]
+    if len(relation.left) > 1 or right.operation != "number":
+        return False
+    numbers = [part.number for part in walk(left) if part.operation == "number"]
+    if any(20 % number.denominator for number in numbers):
+        return False
+    try:
+        value = evaluate(left, {})
+    except Unreadable:
+        return False
+    return isinstance(value, Fraction) and _decimals(value) <= _decimals(right.number)
+
+
+def _decimals(value: Fraction) -> int:
+    """How many decimals a number has, 99 if it has no end of them."""
+    return next((n for n in range(20) if (value * 10**n).denominator == 1), 99)
 
 
 def _mixes_angles(relation: Relation) -> bool:

@@ -169,8 +169,7 @@ def _conflicts(text: str, found: Sequence[Conflict]) -> Iterator[Statement]:
 def _claims(text: str, *, scaled: bool) -> Iterator[Statement]:
     """Claims about whole numbers, and conversions of units where no scale is spoken of."""
     for claim in find_claims(text):
-        congruent = "equiv" in text[claim.start : claim.end]
-        if claim.true or not doubt(text, claim.start, claim.end, congruent=congruent):
+        if claim.true or not doubt(text, claim.start, claim.end, congruent=claim.modular):
             span = claim.start, claim.end
             yield _statement(text, *span, claim.why, "whole numbers", holds=claim.true)
     for conversion in () if scaled else find_conversions(text):

@@ -21,6 +21,8 @@ class NumberClaim:
     end: int
     true: bool
     why: str
+    modular: bool
+    """Whether it speaks of remainders, so that it is what it is in modular arithmetic too."""
 
 
 _Judge = Callable[[list[int], bool], tuple[bool, str]]
@@ -67,6 +69,11 @@ def _has_remainder(numbers: list[int], denied: bool) -> tuple[bool, str]:
     return n == d * q + rest, f"{d} * {q} + {rest} = {d * q + rest}"
 
 
+def _leaves(numbers: list[int], denied: bool) -> tuple[bool, str]:
+    n, d, q, rest = numbers
+    return n - d * q == rest, f"{n} - {d} * {q} = {n - d * q}"
+
+
 _CLAIMS: tuple[tuple[re.Pattern[str], _Judge], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.VERBOSE), judge)
     for pattern, judge in (
@@ -95,6 +102,11 @@ _CLAIMS: tuple[tuple[re.Pattern[str], _Judge], ...] = tuple(
             (\d{1,12})\s*\+\s*(\d{1,12})(?![\d.,]*\d|\s*(?:[*/^]|\\|×|⋅))""",
             _has_remainder,
         ),
+        (
+            r"""(?<![\w.,/^_*+-])(\d{1,12})()\s*-\s*(\d{1,12})\s*(?:\\times|\\cdot|×|⋅|·|\*)\s*
+            (\d{1,12})\s*=\s*(-?\d{1,12})(?![\d.,]*\d|\s*(?:[*/^+-]|\\|×|⋅))""",
+            _leaves,
+        ),
     )
 )
 
@@ -120,11 +132,12 @@ def find_claims(text: str) -> Iterator[NumberClaim]:
     for pattern, judge in _CLAIMS:
         for found in pattern.finditer(text):
             groups = found.groups()
-            numbers = [int(group) for group in groups if group and group.strip(" -").isdigit()]
+            numbers = [int(group) for group in groups if group and group.lstrip("-").isdigit()]
             denied = any(group and group.strip().lower() == "not" for group in groups)
             divisor = numbers[1] if judge is _divides else numbers[-1]
             asked = any(one.search(text, 0, found.start()) for one in (_ASKED, _JOINED))
             if asked or not divisor:
                 continue
             true, why = judge(numbers, denied)
-            yield NumberClaim(found.start(), found.end(), true, why)
+            modular = judge in (_congruent, _has_remainder, _leaves)
+            yield NumberClaim(found.start(), found.end(), true, why, modular)

@@ -51,7 +51,7 @@ _PATTERN = re.compile(
                     |[=!<>:+*/-]=+|=>|->|<-|[<>≤≥≠→⇒—] )
   | (?P<operator>   (?:divided|multiplied)\ by\b|(?:times|plus|minus)\b )
   | (?P<equals>     equals\b )
-  | (?P<word>       [^\W\d_]+(?:['’][^\W\d_]+|-[a-z]{2,})* )
+  | (?P<word>       [^\W\d_²³]+(?:['’][^\W\d_²³]+|-[a-z]{2,})* )
   | (?P<degree>     \^\s*(?:\\circ|\{\s*\\circ\s*\})|° )
   | (?P<digits>     \\[dt]?frac\s*[0-9]\s*[0-9] )
   | (?P<letters>    \\(?:text|textbf|textit|textrm|mathrm|mbox)\s*\{[^{}]*\} )
