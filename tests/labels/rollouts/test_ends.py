@@ -4,7 +4,7 @@ import pytest
 
 from surefoot.labels.answers import AnswerCheck, answer_workers
 from surefoot.labels.rollouts import answer_ends, world_ends
-from surefoot.labels.rollouts.ends import NO_ANSWER, NO_REFERENCE, UNCLEAR, Chain, Ending
+from surefoot.labels.rollouts.ends import FOREIGN, NO_ANSWER, NO_REFERENCE, UNCLEAR, Chain, Ending
 from surefoot.traces.types import Trace
 from surefoot.worlds.last_digit import ADD, Instruction, LastDigit, make_problem
 
@@ -30,6 +30,7 @@ def test_a_world_judges_exactly():
     )
     none = Ending(None, NO_ANSWER)
     assert found == [Ending(True), Ending(False), none, none]
+    assert ends_of(judge, "5", (WORK,)) == [Ending(None, FOREIGN)]
     assert ends_of(judge, None, (WORK,), problem=PROBLEM.text) == [Ending(None, NO_REFERENCE)]
 
 

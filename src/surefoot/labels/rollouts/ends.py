@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from surefoot.errors import TraceError
 from surefoot.labels.answers import (
     AnswerCheck,
     Given,
@@ -22,6 +23,7 @@ EMPTY = "no steps"
 NO_ANSWER = "no answer"
 UNCLEAR = "an answer that cannot be compared"
 NO_REFERENCE = "no reference to compare with"
+FOREIGN = "a problem that is not of this world"
 
 UNFINISHED = frozenset({CUT, NO_ANSWER})
 """Causes by which the policy went on and did not arrive."""
@@ -52,7 +54,10 @@ def world_ends(world: World) -> Ends:
     def judge(chain: Chain) -> Ending:
         if chain.trace.reference is None:
             return Ending(None, NO_REFERENCE)
-        ended = world.trace(Problem(chain.trace.problem, chain.trace.reference), chain.steps)
+        try:
+            ended = world.trace(Problem(chain.trace.problem, chain.trace.reference), chain.steps)
+        except TraceError:
+            return Ending(None, FOREIGN)
         return Ending(None, NO_ANSWER) if ended.answer is None else Ending(ended.outcome)
 
     return lambda chains: [judge(chain) for chain in chains]
