@@ -17,7 +17,6 @@ from surefoot.traces.types import ScoreKind, Trace
 
 if TYPE_CHECKING:
     from surefoot.evals.bon.measuring import BonOptions
-    from surefoot.evals.bon.preparing import Prepared
     from surefoot.evals.run import RunConfig
     from surefoot.models.base import RewardModel
 
@@ -36,6 +35,8 @@ def bon(
     num_subsets: int = 512,
     num_resamples: int = 1000,
     label_source: str | None = None,
+    answer_column: str | None = None,
+    regrade: Annotated[bool, Parameter(negative="")] = False,
     algebra: bool = True,
     answer_timeout: float = 10.0,
     workers: int = 2,
@@ -70,6 +71,9 @@ def bon(
         num_subsets: Random subsets that stand for all where a weighted vote has more.
         num_resamples: Resamples of the problems, for intervals and p-values.
         label_source: Whose step labels say whether a right answer is soundly reached.
+        answer_column: The key of meta that holds the answer, if neither that of the trace nor the
+            one found in its steps is to count.
+        regrade: Hold every answer against its reference anew, whatever the outcomes say.
         algebra: Compare answers as formulas too, which needs sympy and math-verify.
         answer_timeout: Seconds that the comparison of two answers may take.
         workers: Processes that compare answers.
@@ -86,8 +90,10 @@ def bon(
     from surefoot.evals.benchmark import Options
     from surefoot.evals.bon.measuring import BonOptions, measure
     from surefoot.evals.bon.metrics import metrics
+    from surefoot.evals.bon.preparing import prepare
     from surefoot.evals.bon.rewards import scorers_of
     from surefoot.evals.run import SCORES_FILE, begin_run, finish_run
+    from surefoot.labels.answers.comparing import AnswerCheck
 
     skipped, unscored = Skipped(), Unscored(strict)
     options = BonOptions(
@@ -99,7 +105,16 @@ def bon(
     )
     _check(options)
     reward_model = None if model is None else load_model(model, loading)
-    prepared = _prepared(pools, source_format, strict, skipped, algebra, answer_timeout, workers)
+    read = _read(pools, source_format, strict, skipped)
+    with waiting("answers compared"):
+        prepared = prepare(
+            read,
+            check=AnswerCheck(algebra=algebra),
+            answer_column=answer_column,
+            regrade=regrade,
+            num_processes=workers,
+            timeout_s=answer_timeout,
+        )
     traces, names, files = _with_scores(prepared.traces, scores, score_kind, strict)
     if reward_model is not None:
         _check_unused(reward_model.name, traces)
@@ -107,7 +122,8 @@ def bon(
     scorers = list(dict.fromkeys(names or scorers_of(traces)))
     folder = None if out is None else Path(out)
     if folder is not None:
-        given = {"model": model, "scores": list(scores), "scorers": scorers, "algebra": algebra}
+        given: dict[str, Any] = {"model": model, "scores": list(scores), "scorers": scorers}
+        given |= {"algebra": algebra, "answer_column": answer_column, "regrade": regrade}
         begin_run(folder, _config(pools, scorers, options, given, prepared.traces), resume=resume)
     place = None if folder is None else str(folder / SCORES_FILE)
     traces = _written(traces, reward_model, place, resume, unscored)
@@ -140,33 +156,18 @@ def _check(options: BonOptions) -> None:
         rule(options.aggregate)
 
 
-def _prepared(
-    pools: Sequence[str],
-    source_format: str | None,
-    strict: bool,
-    skipped: Skipped,
-    algebra: bool,
-    timeout_s: float,
-    workers: int,
-) -> Prepared:
-    from surefoot.evals.bon.preparing import prepare
-    from surefoot.labels.answers.comparing import AnswerCheck
-
+def _read(
+    pools: Sequence[str], source_format: str | None, strict: bool, skipped: Skipped
+) -> dict[str, list[Trace]]:
+    """The candidates of each pool by the name of its file, or by its path where names are alike."""
     bases = [Path(one).name.split(".")[0] if one != "-" else one for one in pools]
     names = [b if bases.count(b) == 1 else one for b, one in zip(bases, pools, strict=True)]
     if len(set(names)) < len(names):
         raise UsageError(f"a pool is named twice: {', '.join(names)}")
-    read = {
+    return {
         name: list(track(read_files([one], source_format, strict, skipped), f"{name} read"))
         for name, one in zip(names, pools, strict=True)
     }
-    with waiting("answers compared"):
-        return prepare(
-            read,
-            check=AnswerCheck(algebra=algebra),
-            num_processes=workers,
-            timeout_s=timeout_s,
-        )
 
 
 def _with_scores(

@@ -26,13 +26,15 @@ KEY = "bon"
 class Prepared:
     """The candidates of all pools, ready to be measured, and what happened on the way.
 
-    `repeated` candidates were in a pool twice and are left out; `graded` had no outcome and were
-    held against their reference; `answers` says what became of differently spelled answers.
+    `repeated` candidates were in a pool twice and are left out; `graded` were held against their
+    reference, which changed the outcome of `regraded`; `answers` says what became of differently
+    spelled answers.
     """
 
     traces: tuple[Trace, ...]
     repeated: int
     graded: int
+    regraded: int
     answers: GroupCounts
 
     def to_json(self) -> dict[str, Any]:
@@ -40,6 +42,7 @@ class Prepared:
         return {
             "repeated": self.repeated,
             "graded": self.graded,
+            "regraded": self.regraded,
             "answers": self.answers.to_json(),
         }
 
@@ -48,46 +51,77 @@ def prepare(
     pools: Mapping[str, Sequence[Trace]],
     *,
     check: AnswerCheck | None = None,
+    answer_column: str | None = None,
+    regrade: bool = False,
     num_processes: int = 2,
     timeout_s: float = 10.0,
 ) -> Prepared:
     """Make pools ready, each by its name.
 
     The problem of a candidate is its `meta.problem_id` where all of the pool have one, else the
-    problem's text.
+    problem's text. Candidates without an outcome are held against their reference.
+
+    Args:
+        pools: The candidates of each pool.
+        check: How answers are compared.
+        answer_column: A key of `meta` that holds the answer; by default it is that of the trace,
+            or the one found in its steps.
+        regrade: Hold all candidates that have a reference against it, whatever their outcome says.
+        num_processes: Worker processes.
+        timeout_s: How long the comparison of two answers may take.
 
     Raises:
         UsageError: a pool is empty; a problem id stands for two problems; a candidate's number for
-            two candidates; or algebra is asked for and math-verify is not installed.
+            two candidates; no candidate has an answer; or algebra is asked for and math-verify is
+            not installed.
     """
     check = check or AnswerCheck()
     kept: list[tuple[str, str, Trace]] = []
     for name, traces in pools.items():
         kept += [(name, *one) for one in _candidates(name, traces)]
     repeated = sum(map(len, pools.values())) - len(kept)
+    answers = [_answer(trace, answer_column) for _, _, trace in kept]
+    if answer_column is not None and not any(answers):
+        raise UsageError(f"no candidate has an answer in meta.{answer_column}")
     with answer_workers(num_processes, timeout_s, check=check) as workers:
-        ungraded = sum(t.outcome is None and t.reference is not None for _, _, t in kept)
-        traces = [trace for _, _, trace in kept]
-        if ungraded:
-            traces = list(grade(traces, workers, check=check, missing=True))
-        answers = [answer_of(trace) for trace in traces]
+        said = [
+            replace(one, answer=answer) for (*_, one), answer in zip(kept, answers, strict=True)
+        ]
+        graded = list(grade(said, workers, check=check, missing=not regrade))
         members: dict[tuple[str, str], list[int]] = {}
         for i, (pool, problem, _) in enumerate(kept):
             members.setdefault((pool, problem), []).append(i)
         asked = [
             Question(
-                tuple(one for i in who if (one := answers[i]) is not None), traces[who[0]].problem
+                tuple(one for i in who if (one := answers[i]) is not None), kept[who[0]][2].problem
             )
             for who in members.values()
         ]
         groups, counts = group_answers(asked, workers, check=check)
     group_of = dict(zip(members, groups, strict=True))
     ready = []
-    for (pool, problem, _), trace, answer in zip(kept, traces, answers, strict=True):
+    for (pool, problem, trace), judged, answer in zip(kept, graded, answers, strict=True):
         group = None if answer is None else group_of[pool, problem][answer]
         found = {"pool": pool, "problem": problem, "answer": answer, "group": group}
-        ready.append(replace(trace, meta={**trace.meta, KEY: found}))
-    return Prepared(tuple(ready), repeated, ungraded, counts)
+        ready.append(replace(trace, outcome=judged.outcome, meta={**judged.meta, KEY: found}))
+    before = [trace.outcome for *_, trace in kept]
+    return Prepared(
+        traces=tuple(ready),
+        repeated=repeated,
+        graded=sum(one is not trace for one, trace in zip(graded, said, strict=True)),
+        regraded=sum(
+            was is not None and was is not one.outcome
+            for was, one in zip(before, ready, strict=True)
+        ),
+        answers=counts,
+    )
+
+
+def _answer(trace: Trace, column: str | None) -> str | None:
+    if column is None:
+        return answer_of(trace)
+    value = trace.meta.get(column)
+    return None if value is None or not str(value).strip() else str(value).strip()
 
 
 def answer_of(trace: Trace) -> str | None:

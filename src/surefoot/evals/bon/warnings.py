@@ -49,7 +49,7 @@ def _of_pool(result: PoolResult, pool: Mapping[str, Any]) -> Iterator[str]:
     if mixed := num_mixed(result.traces):
         yield (
             f"{mixed} groups of equal answers hold candidates that are right and others that are"
-            " wrong by their outcomes; `surefoot label outcome` grades them anew"
+            " wrong by their outcomes; --regrade holds all against their references"
         )
     known, right = result.counts["right, soundness known"], result.counts["right"]
     if 0 < known < right:
@@ -87,6 +87,8 @@ def _of_pool(result: PoolResult, pool: Mapping[str, Any]) -> Iterator[str]:
 def _of_answers(prepared: Mapping[str, Any]) -> Iterator[str]:
     if num := prepared.get("repeated"):
         yield f"{num} candidates were in a pool twice and count once"
+    if num := prepared.get("regraded"):
+        yield f"the outcomes of {num} candidates are others than the pool says, by their references"
     answers = prepared.get("answers") or {}
     if num := sum(answers.get(one, 0) for one in ("unknown", "failed", "left_out")):
         yield (
