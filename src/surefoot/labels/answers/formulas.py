@@ -39,7 +39,10 @@ _SAME = 1e-12
 _APART = 1e-8
 """Relative differences up to which formulas that hold decimals are equal, and from which not."""
 
-_AMBIGUOUS = re.compile(r"\d\s*/\s*\d+\s*[a-zA-Z(\\]|/\s*[a-zA-Z]\s*[a-zA-Z(\\]|/\s*\d+\s*\(")
+_SLASH = re.compile(r"(\d+)\s*/\s*(\d+)(?=\s*[a-zA-Z(\\])")
+_UNCLEAR = re.compile(r"/\s*[a-zA-Z]\s*[a-zA-Z(\\]")
+"""A fraction before a factor, which some read as below the slash; and one that is left unread."""
+
 _DECIMALS = re.compile(r"\d*\.(\d+)")
 _WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}(?:\s|$)|[a-zA-Z]{3,}\s+[a-zA-Z]{2,}")
 _FUNCTION = re.compile(r"(?<![\\a-zA-Z])(sin|cos|tan|cot|sec|csc|log|ln|exp|pi)(?![a-zA-Z])")
@@ -75,6 +78,18 @@ def same_formula(reference: str, answer: str, tolerance: Tolerance) -> Found:
         return None, "the units differ"
     if len({r"\circ" in reference, r"\circ" in answer}) == 2 and r"\pi" in reference + answer:
         return None, "one may be in degrees, the other in radians"
+    if _UNCLEAR.search(reference) or _UNCLEAR.search(answer):
+        return None, "what is below the slash cannot be told"
+    found = _same_text(reference, answer, tolerance)
+    if _SLASH.search(reference) or _SLASH.search(answer):
+        a, b = (_SLASH.sub(r"\\frac{\1}{\2}", one) for one in (reference, answer))
+        if _same_text(a, b, tolerance)[0] is not found[0]:
+            return None, "what is below the slash cannot be told"
+    return found
+
+
+def _same_text(reference: str, answer: str, tolerance: Tolerance) -> Found:
+    """Whether two formulas are the same in the usual reading."""
     try:
         a, b = _read(reference), _read(answer)
     except _UnreadableError as error:
@@ -83,8 +98,6 @@ def same_formula(reference: str, answer: str, tolerance: Tolerance) -> Found:
     expressions = isinstance(a.value, sympy.Expr) and isinstance(b.value, sympy.Expr)
     if same is None and not expressions and _verified(a, b):
         return True, "math-verify finds them the same"
-    if same is False and any(_AMBIGUOUS.search(one.text) for one in (a, b)):
-        return None, "what is below the slash cannot be told"
     return same, why
 
 
@@ -169,18 +182,29 @@ def _same_relation(a: Any, b: Any) -> Found:
     if signs[0][0] != signs[1][0]:
         return None, "the relations are of different kinds"
     p, q = ((one.lhs - one.rhs) * sign for one, (_, sign) in zip((a, b), signs, strict=True))
-    points = _points(sorted(_variables(p) | _variables(q), key=str))
-    pairs = [(_value(p, point), _value(q, point)) for point in points]
-    ratios = [x / y for x, y in pairs if x is not None and y]
-    if len(ratios) > 1 and all(abs(r - ratios[0]) <= _SAME * abs(ratios[0]) for r in ratios):
-        positive = abs(ratios[0].imag) < _SAME and ratios[0].real > 0
-        if isinstance(a, sympy.Eq) or positive:
+    factor = _factor(p, q)
+    if factor is not None:
+        if isinstance(a, sympy.Eq) or factor > 0:
             return True, "the two sides differ by a constant factor"
         return False, "the inequality is the other way round"
     named = isinstance(a, sympy.Eq) and a.lhs == b.lhs and isinstance(a.lhs, sympy.Symbol)
     if named and a.lhs not in _variables(a.rhs) | _variables(b.rhs):
         return _same_function(a.rhs, b.rhs)
     return None, "the relations are not multiples of each other"
+
+
+def _factor(p: Any, q: Any) -> float | None:
+    """The real number that `p` is `q` times at every sampled point, None where it is not."""
+    points = _points(sorted(_variables(p) | _variables(q), key=str))
+    defined = [one for one in points if _value(p, one) is not None and _value(q, one)]
+    if len(defined) < 2:
+        return None
+    first, *others = defined
+    for point in others:
+        if _apart(p.subs(point) * q.subs(first), p.subs(first) * q.subs(point), {}) is not False:
+            return None
+    ratio = _value(p, first) / _value(q, first)  # type: ignore[operator]
+    return float(ratio.real) if abs(ratio.imag) <= _SAME * abs(ratio) else None
 
 
 def _direction(relation: Any) -> tuple[str, int]:

@@ -10,7 +10,13 @@ from functools import partial
 from importlib.util import find_spec
 
 from surefoot.errors import UsageError
-from surefoot.labels.answers.comparing import AnswerCheck, Checked, compare, is_function
+from surefoot.labels.answers.comparing import (
+    AnswerCheck,
+    Checked,
+    compare,
+    find_function,
+    is_function,
+)
 from surefoot.labels.answers.finding import FoundAnswer, find_answer
 from surefoot.labels.workers import Crashed, TimedOut, Workers
 from surefoot.traces.types import Trace
@@ -53,8 +59,14 @@ def judge_outcomes(
     """The verdict on each text, in order, by worker processes (see `answer_workers`).
 
     A comparison that takes too long or crashes is None, with that as its reason.
+
+    Raises:
+        UsageError: the check is a function that cannot be found.
     """
-    for found in workers.map(partial(judge, check=check or AnswerCheck()), given):
+    check = check or AnswerCheck()
+    if is_function(check.method):
+        find_function(check.method)
+    for found in workers.map(partial(judge, check=check), given):
         match found:
             case TimedOut(seconds):
                 yield Checked(None, f"took longer than {seconds:g} s", "")
