@@ -33,7 +33,7 @@ def bon(
     against: Several = (),
     num: int | None = None,
     num_subsets: int = 512,
-    num_resamples: int = 1000,
+    resamples: int = 1000,
     label_source: str | None = None,
     answer_column: str | None = None,
     regrade: Annotated[bool, Parameter(negative="")] = False,
@@ -69,7 +69,7 @@ def bon(
         num: The largest N; by default the size of the smallest problem. Smaller problems are left
             out and counted.
         num_subsets: Random subsets that stand for all where a weighted vote has more.
-        num_resamples: Resamples of the problems, for intervals and p-values.
+        resamples: Resamples of the problems, for intervals and p-values.
         label_source: Whose step labels say whether a right answer is soundly reached.
         answer_column: The key of meta that holds the answer, if neither that of the trace nor the
             one found in its steps is to count.
@@ -78,7 +78,7 @@ def bon(
         answer_timeout: Seconds that the comparison of two answers may take.
         workers: Processes that compare answers.
         seed: Draws subsets and resamples.
-        out: A folder for the run: config.json, scores.jsonl and metrics.json.
+        out: A folder for the run: config.json, scores.jsonl, metrics.json, report.html.
         every_row: Show all rows, not only those that scorers are judged by.
         source_format: Format of the files, where it cannot be told from their rows.
         resume: Go on with a run that was killed; --no-resume begins it anew.
@@ -92,12 +92,13 @@ def bon(
     from surefoot.evals.bon.metrics import metrics
     from surefoot.evals.bon.preparing import prepare
     from surefoot.evals.bon.rewards import scorers_of
-    from surefoot.evals.run import SCORES_FILE, begin_run, finish_run
+    from surefoot.evals.run import SCORES_FILE, begin_run, finish_run, read_run
     from surefoot.labels.answers.comparing import AnswerCheck
+    from surefoot.reports.run_page import write_run_page
 
     skipped, unscored = Skipped(), Unscored(strict)
     options = BonOptions(
-        options=Options(label_source=label_source, seed=seed, num_resamples=num_resamples),
+        options=Options(label_source=label_source, seed=seed, num_resamples=resamples),
         num=num,
         num_subsets=num_subsets,
         aggregate=aggregate,
@@ -133,6 +134,7 @@ def bon(
     found |= {"skipped": skipped.to_json(), "unscored": unscored.to_json()}
     if folder is not None:
         finish_run(folder, found)
+        write_run_page(read_run(folder), traces)
     if common.json:
         print_json({**found, "out": out})
         return
@@ -142,7 +144,7 @@ def bon(
     if skipped.rows:
         note(skipped.summary())
     if folder is not None:
-        note(f"the run is in {folder}")
+        note(f"the run is in {folder}; open {folder / 'report.html'}")
 
 
 def _check(options: BonOptions) -> None:
@@ -193,8 +195,8 @@ def _with_scores(
             continue
         joined = join(found, path or one, model=name if equals else None, kind=kind, strict=strict)
         found = joined.traces
-        names.append(joined.model)
-        files[path or one] = {"model": joined.model, **joined.report.to_json()}
+        names += joined.models
+        files[path or one] = {"models": list(joined.models), **joined.report.to_json()}
     return found, names, files
 
 

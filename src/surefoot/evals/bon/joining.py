@@ -16,7 +16,7 @@ class Joined:
     """All candidates, with scores where a row fits; whose they are, and what became of the rows."""
 
     traces: list[Trace]
-    model: str
+    models: tuple[str, ...]
     report: JoinReport
 
 
@@ -43,17 +43,22 @@ def join(
     file = ScoreFile(path, model=model, kind=kind, strict=strict)
     told = {trace.meta[KEY]["pool"] for trace in traces if file.has(trace)}
     found: list[Trace] = []
+    names: dict[str, None] = {}
     lacking: Trace | None = None
     for trace in traces:
         if trace.meta[KEY]["pool"] not in told:
             found.append(trace)
             continue
-        if any(one.model == file.model for one in trace.scores):
-            raise UsageError(
-                f"{path}: trace {trace.id} holds scores of {file.model} already; give these another"
-                f" name: --scores NAME={path}"
-            )
-        found.append(file.join(trace))
+        joined = file.join(trace)
+        if joined is not trace:
+            name = joined.scores[-1].model
+            if any(one.model == name for one in trace.scores):
+                raise UsageError(
+                    f"{path}: trace {trace.id} holds scores of {name} already; give these another"
+                    f" name: --scores NAME={path}"
+                )
+            names.setdefault(name)
+        found.append(joined)
         if lacking is None and not file.has(trace):
             lacking = trace
     report = file.report()
@@ -72,4 +77,4 @@ def join(
                 f"{path}: no row for candidate {lacking.meta.get('candidate')} of problem"
                 f" {found_in['problem']!r} in {found_in['pool']}"
             )
-    return Joined(found, file.model, report)
+    return Joined(found, tuple(names), report)

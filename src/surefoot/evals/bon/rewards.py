@@ -30,7 +30,8 @@ class Reward:
 
     `scorer` is whose scores it comes from and `rule` how, both None for what the traces bring
     along. The chief reward of a scorer is the one that it is judged by. `is_outcome` says that it
-    scores the whole candidate, as an outcome reward model does.
+    scores the whole candidate, as an outcome reward model does; `is_weight` that votes may be
+    weighed by it.
     """
 
     name: str
@@ -39,12 +40,13 @@ class Reward:
     rule: str | None = None
     is_chief: bool = False
     is_outcome: bool = False
+    is_weight: bool = False
 
     @property
     def can_vote(self) -> bool:
-        """Whether it can weigh a vote: it is of a scorer, and never negative."""
+        """Whether it can weigh a vote: it is meant to, and never negative."""
         given = self.values[np.isfinite(self.values)]
-        return (self.scorer is not None or self.is_outcome) and len(given) > 0 and min(given) >= 0
+        return self.is_weight and bool((given >= 0).all())
 
     @property
     def num_missing(self) -> int:
@@ -127,6 +129,7 @@ def _of_scorer(
                 rule=rule,
                 is_chief=rule == chief,
                 is_outcome=is_outcome,
+                is_weight=kind in ("probability", "value"),
             )
         )
     return found
@@ -152,4 +155,5 @@ def _column(name: str, traces: Sequence[Trace]) -> Reward:
                 "candidate"
             )
         values.append(float(value))
-    return Reward(name, np.array(values), is_outcome=name != LOG_PROBABILITY)
+    is_outcome = name != LOG_PROBABILITY
+    return Reward(name, np.array(values), is_outcome=is_outcome, is_weight=is_outcome)
