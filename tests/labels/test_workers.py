@@ -73,7 +73,7 @@ def test_a_limit_is_kept_to_the_moment() -> None:
         list(workers.map(square, [1]))
         start = time.monotonic()
         assert list(workers.map(behave, ["hang in C"])) == [TimedOut(0.5)]
-        assert 0.45 < time.monotonic() - start < 2.0
+        assert 0.45 < time.monotonic() - start < 2.3
 
 
 def test_a_call_that_turns_its_alarm_off_is_killed_all_the_same() -> None:

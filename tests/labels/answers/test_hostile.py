@@ -108,7 +108,7 @@ def test_noise_takes_no_time_in_this_process(name: str) -> None:
         judge_outcome(a, b)
         compare(a, b, problem=text)
     extract_answer(text * 30)
-    assert time.perf_counter() - start < 3.0
+    assert time.perf_counter() - start < 5.0
 
 
 @pytest.mark.slow
