@@ -72,6 +72,8 @@ class Figures:
     called_wrong: int = 0
     labelled_wrong: int = 0
     labelled_right: int = 0
+    labelled_neutral: int = 0
+    """Of those, labelled 0: neither right nor wrong."""
     read_as_false: int = 0
     read_as_mistakes: int = 0
     first_errors: int = 0
@@ -98,6 +100,7 @@ class Figures:
             said = "unlabelled" if label is None else "wrong" if label == -1 else "right"
             self.labelled_wrong += said == "wrong"
             self.labelled_right += said == "right"
+            self.labelled_neutral += label == 0
             if said == "right":
                 self.read_as_false += read.get(str(i)) == "false"
                 self.read_as_mistakes += read.get(str(i)) == "checker"
@@ -130,6 +133,7 @@ class Figures:
         return counts | {
             "checkable_share": _share(self.checkable, self.steps),
             "precision": wilson(agreed, agreed + disputed),
+            "precision_without_neutral": wilson(agreed, agreed + disputed - self.labelled_neutral),
             "precision_read": wilson(agreed + self.read_as_false, agreed + disputed)
             if known
             else None,

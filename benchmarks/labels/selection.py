@@ -1,6 +1,7 @@
 """How many labels each way of choosing traces needs: first-error F1 against labelled traces.
 
-    python benchmarks/labels/selection.py OUT [--task world human] [--seeds 0 1 2] [--data DATA]
+    python benchmarks/labels/selection.py OUT [--task world human] [--seeds 0 1 2]
+        [--strategies random convincing-wrong ...] [--data DATA]
 
 Starts from the same random traces for every strategy, trains, scores what is not labelled, chooses
 as many again, and so on, doubling. Every strategy but random spends a fifth of its labels on a
@@ -136,10 +137,11 @@ def _trained(
         if kept["chosen"] != have:
             raise SystemExit(f"{path} is of other traces or settings; name another folder")
         return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
     known = set(have)
     labelled = [trace for trace in task.pool if trace.id in known]
-    task.trained(labelled, seed, folder / "model")
+    task.trained(labelled, seed, path.with_suffix(".model"))
     found = {
         **measured(task.held_out, task.scores(task.held_out)),
         "strategy": name,
@@ -159,7 +161,6 @@ def _trained(
             for one in strategies
         }
     found["seconds"] = time.perf_counter() - begun
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
     draft.write_text(json.dumps(found))
     draft.replace(path)
@@ -326,6 +327,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder for what is done and what comes of it")
     parser.add_argument("--task", nargs="+", choices=("world", "human"), default=["world", "human"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES)
     default = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=default, help="folder of *.jsonl.gz")
     chosen = parser.parse_args()
@@ -337,7 +339,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         task: Task = World(folder) if name == "world" else Human(chosen.data)
         extra = checked(task.pool)
-        for strategy in STRATEGIES:
+        for strategy in chosen.strategies:
             for seed in chosen.seeds:
                 run(task, strategy, seed, folder, extra, console)
             results[name] = gathered(task, chosen.seeds, folder)

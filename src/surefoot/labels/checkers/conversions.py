@@ -37,6 +37,12 @@ _EQUATION = re.compile(
     r"(?!\s*(?:[*/+×^-]|\\times|\\cdot|per\b|and\b|\d))",
     re.IGNORECASE,
 )
+_TERM = rf"{_NUMBER}{_UNIT}(?:\s+in\s+a\s+(?:day|week|year|foot|yard))?"
+_SUM = re.compile(
+    rf"(?<![\w.,/^}}]){_TERM}\s*([+-])\s*{_TERM}(?:\s*([+-])\s*{_TERM})?\s*=\s*{_NUMBER}{_UNIT}"
+    r"(?!\s*(?:[*/+×^-]|\\times|\\cdot|per\b|and\b|\d))",
+    re.IGNORECASE,
+)
 _CALCULATION = re.compile(r"(?:[*+/^×·÷=(-]|\\times|\\cdot|\\div|\b(?:of|per|and|every|each))\s*$")
 
 _SCALE = re.compile(
@@ -57,6 +63,28 @@ class Conversion:
     end: int
     true: bool
     why: str
+
+
+def find_sums(text: str) -> Iterator[Conversion]:
+    """Every sum or difference of two or three quantities of one kind in different units."""
+    if "=" not in text or is_scaled(text):
+        return
+    for found in _SUM.finditer(text):
+        if _CALCULATION.search(text, 0, found.start()):
+            continue
+        a, unit_a, sign, b, unit_b, again, c, unit_c, result, unit = found.groups()
+        terms = [("+", a, unit_a), (sign, b, unit_b), (again, c, unit_c)][: 3 if c else 2]
+        sizes = [_SIZES[name.lower()] for name in (*(name for _, _, name in terms), unit)]
+        numbers = [_value(text) for text in (*(text for _, text, _ in terms), result)]
+        values = [number for number in numbers if number is not None]
+        if len({kind for kind, _ in sizes}) > 1 or len(set(sizes)) == 1 or None in numbers:
+            continue
+        amounts = [value * size for value, (_, size) in zip(values, sizes, strict=True)]
+        signed = zip(terms, amounts, strict=False)
+        total = sum((n if sign == "+" else -n for (sign, _, _), n in signed), Fraction(0))
+        true = abs(total - amounts[-1]) <= ROUNDED * max(amounts)
+        why = f"it is {_shown(total / sizes[-1][1])} {unit}"
+        yield Conversion(found.start(), found.end(), true, why)
 
 
 def is_scaled(text: str) -> bool:

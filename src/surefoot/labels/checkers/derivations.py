@@ -59,7 +59,9 @@ def contradiction(
     stated = FOLLOWS.search(between) is not None
     try:
         if len(unknowns) == 1:
-            direct = DIRECT.fullmatch(between) is not None
+            direct = DIRECT.fullmatch(between) is not None or (
+                before.left == after.left and not between.strip(" ,;$")
+            )
             return _one_variable(before, after, next(iter(unknowns)), stated, direct)
         stated = REWRITES.search(between) is not None or (same_step and stated)
         return _several_variables(before, after) if stated else None

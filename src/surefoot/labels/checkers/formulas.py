@@ -128,7 +128,7 @@ class _Reader:
             raise Unreadable
         base = self.atom()
         self.depth -= 1
-        while self.token().text == "!" and self.token().kind == "sign":
+        while self.token().text == "!" and self.token().start == self.token(-1).end:
             self.at += 1
             base = self.node("!", base)
         if self.token().text == "^":

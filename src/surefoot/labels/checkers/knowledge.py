@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from surefoot.labels.checkers.derivations import is_assignment, variables
@@ -18,6 +19,9 @@ from surefoot.labels.checkers.points import EXACT, has_decimals, near, shown
 from surefoot.labels.checkers.sides import Relation
 from surefoot.labels.checkers.words import CONDITIONAL, SEVERAL
 from surefoot.labels.equations.bounded import Unreadable
+
+MAX_APART = 1
+"""Values given further apart (in steps) may belong to different cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,9 @@ class Knowledge:
                 a, b = (evaluate(side[0], point) for side in (relation.left, relation.right))
             except Unreadable:
                 continue
+            positions = [binding.line.position for binding in known.values()]
+            if max(positions) - min(positions) > MAX_APART or _at_axis(relation, point):
+                continue
             last = max(known.values(), key=lambda binding: (binding.line.position, binding.start))
             here = last.line.position == position >= 0
             if here and not near(a, b, ROUNDED if rounded else EXACT):
@@ -139,6 +146,18 @@ class Knowledge:
         slips: list[str] = []
         if _match(relation.left[0], relation.right[0], known, slips) and len(slips) == 1:
             yield Conflict(relation.start, relation.end, slips[0], "substitution")
+
+
+def _at_axis(relation: Relation, point: Mapping[str, Value]) -> bool:
+    """Whether one of the values solves an equation with 0 for the others, as an intercept does."""
+    for name, value in point.items():
+        try:
+            alone = dict.fromkeys(point, Fraction(0)) | {name: value}
+            if near(evaluate(relation.left[0], alone), evaluate(relation.right[0], alone)):
+                return True
+        except Unreadable:
+            continue
+    return False
 
 
 def _one_reading(relation: Relation) -> bool:

@@ -20,6 +20,9 @@ from surefoot.labels.equations.verdicts import CONVERSIONS
 CLOSE = 0.01
 """Floats that differ by less (relatively) are never called unequal in an inequality."""
 
+MAX_DECIMALS = 12
+"""A number with more decimals is cut off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -147,12 +150,15 @@ def _needs_no_rounding(relation: Relation) -> bool:
         value = evaluate(left, {})
     except Unreadable:
         return False
-    return isinstance(value, Fraction) and _decimals(value) <= _decimals(right.number)
+    if not isinstance(value, Fraction):
+        return False
+    return _decimals(value) <= min(_decimals(right.number), MAX_DECIMALS)
 
 
 def _decimals(value: Fraction) -> int:
-    """How many decimals a number has, 99 if it has no end of them."""
-    return next((n for n in range(20) if (value * 10**n).denominator == 1), 99)
+    """How many decimals a number has; more than `MAX_DECIMALS` if it has no end of them."""
+    places = range(MAX_DECIMALS + 1)
+    return next((n for n in places if (value * 10**n).denominator == 1), MAX_DECIMALS + 1)
 
 
 def _mixes_angles(relation: Relation) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from surefoot.labels.checkers.conversions import find_conversions, is_scaled
+from surefoot.labels.checkers.conversions import find_conversions, find_sums, is_scaled
 from surefoot.labels.checkers.derivations import contradiction
 from surefoot.labels.checkers.doubts import doubt
 from surefoot.labels.checkers.knowledge import Conflict, Knowledge, Line
@@ -26,8 +26,8 @@ from surefoot.labels.equations import (
 
 _LISTED = re.compile(r"\b(?:or|and)\b(?:\\q?quad|\W)*$")
 _OPERATION = re.compile(
-    r"\boperations?\b|\boperator\b|[a-z\d)]\s*(?:\\(?:star|ast|diamond|oplus|otimes|odot|clubsuit"
-    r"|spadesuit|heartsuit|bigcirc|Box|nabla|dagger|S)\b|[@#&☆★◇◆△▲□■⊕⊗⊙])\s*[a-z(]\s*\)?\s*=",
+    r"\boperations?\b|\boperator\b|[a-z\d)][\s\\]*(?:\\(?:star|ast|diamond|oplus|otimes|odot|clubsuit"
+    r"|spadesuit|heartsuit|bigcirc|Box|nabla|dagger|S)\b|[@#&☆★◇◆△▲□■⊕⊗⊙])[\s\\]*[a-z\d(]\s*\)?\s*=",
     re.IGNORECASE,
 )
 """Signs that the question defines an operation of its own."""
@@ -172,7 +172,7 @@ def _claims(text: str, *, scaled: bool) -> Iterator[Statement]:
         if claim.true or not doubt(text, claim.start, claim.end, congruent=claim.modular):
             span = claim.start, claim.end
             yield _statement(text, *span, claim.why, "whole numbers", holds=claim.true)
-    for conversion in () if scaled else find_conversions(text):
+    for conversion in () if scaled else (*find_conversions(text), *find_sums(text)):
         if conversion.true or not doubt(text, conversion.start, conversion.end):
             span = conversion.start, conversion.end
             yield _statement(text, *span, conversion.why, "units", holds=conversion.true)

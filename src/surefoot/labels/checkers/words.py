@@ -57,9 +57,11 @@ REWRITES = re.compile(
 """Words that say that the second is the first, rewritten."""
 
 DIRECT = re.compile(
-    r"(?:[\s.,;$&\[\]\\]|\\begin\{align\*?\}|\\end\{align\*?\}|Step\s\d+:)*", re.IGNORECASE
+    r"""(?=.*(?:\n|\\\\|\\\]|\$\$))
+    (?:[\s.,;$&\[\]\\]|\\begin\{align\*?\}|\\end\{align\*?\}|Step\s\d+:)*""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-"""Nothing but punctuation, between an equation and the next line."""
+"""Nothing but punctuation and a new line, between an equation and the next."""
 
 PLAIN = re.compile(
     r"""\bsolv\w+\ for\b|\bfrom\ (?:both|each|the\ (?:left|right))\b
