@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 from surefoot.labels.answers.units import UNITS, Unit, read_unit
@@ -75,6 +75,7 @@ def split_unit(formula: str) -> tuple[str, Unit | None]:
     return formula, None
 
 
+@lru_cache(maxsize=4096)
 def read_quantity(answer: str) -> Quantity | None:
     """The one quantity that a tidy answer is, None if it is none."""
     return _spelled(answer) or _many(answer) or _single(answer)

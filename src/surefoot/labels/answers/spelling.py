@@ -3,6 +3,7 @@ r"""One spelling for the many of the same answer: what is delimiter, wrapper or 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_LENGTH = 1_000
 """Longer answers are compared as text only."""
@@ -16,12 +17,12 @@ _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mathit|mathsf|mbox|hbox|f?boxed|emph"
     r"|operatorname)\s*\{([^{}]*)\}"
 )
-_SIGNS = {
+_SIGNS = str.maketrans({
     "−": "-", "–": "-", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "÷": "/", "≤": r"\le ",
     "≥": r"\ge ", "≠": r"\ne ", "π": r"\pi ", "∞": r"\infty ", "∪": r"\cup ", "∈": r"\in ",
     "±": r"\pm ", "°": r"^\circ", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
     "²": "^2", "³": "^3", "θ": r"\theta ", "’": "'", "⟨": r"\langle ", "⟩": r"\rangle ",
-}  # fmt: skip
+})  # fmt: skip
 _ROOT = re.compile(r"√\s*(\(|\d+|[a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!;:]|\{,\})+(?=\d{3}(?!\d))")
 _MEMBER = re.compile(r"^\s*([a-zA-Z])\s*\\in(?![a-z])")
@@ -33,13 +34,14 @@ _DOLLAR, _BREAK = "\ue000", "\ue001"
 _MEANINGS = (frozenset({"yes", "true"}), frozenset({"no", "false"}))
 
 
+@lru_cache(maxsize=512)
 def tidy(answer: str) -> str:
     r"""The answer without mathematics delimiters, sizes, text wrappers and closing full stop.
 
     Signs beyond ASCII become LaTeX, and ``\dfrac`` becomes ``\frac``. Dollars stay where they are
     money; words and spaces stay.
     """
-    text = "".join(_SIGNS.get(c, c) for c in answer)
+    text = answer.translate(_SIGNS)
     text = _ROOT.sub(lambda at: f"sqrt{at[1]}" if at[1] == "(" else rf"\sqrt{{{at[1]}}}", text)
     text = text.replace(r"\$", _DOLLAR).replace(r"\\", _BREAK)
     text = _THOUSANDS.sub(",", text)
