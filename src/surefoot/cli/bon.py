@@ -12,7 +12,7 @@ from surefoot.cli.loading import Loading, load_model
 from surefoot.cli.reading import Skipped, Unscored, chunks, read_files, score_all
 from surefoot.cli.resuming import open_rows, unfinished
 from surefoot.cli.say import Common, note, print_json, track, waiting
-from surefoot.errors import UsageError
+from surefoot.errors import RowError, UsageError
 from surefoot.traces.types import ScoreKind, Trace
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def bon(
             num_processes=workers,
             timeout_s=answer_timeout,
         )
-    traces, names, files = _with_scores(prepared.traces, scores, score_kind, strict)
+    traces, names, files = _with_scores(prepared.traces, scores, score_kind, strict, skipped)
     if reward_model is not None:
         _check_unused(reward_model.name, traces)
         names = [reward_model.name, *names]
@@ -173,7 +173,7 @@ def _read(
 
 
 def _with_scores(
-    traces: Sequence[Trace], given: Sequence[str], kind: ScoreKind, strict: bool
+    traces: Sequence[Trace], given: Sequence[str], kind: ScoreKind, strict: bool, skipped: Skipped
 ) -> tuple[list[Trace], list[str], dict[str, Any]]:
     """The candidates with the scores of all files, whose they are, and what became of the rows."""
     from surefoot.evals.bon.joining import join
@@ -193,7 +193,16 @@ def _with_scores(
                 )
             names.append(one)
             continue
-        joined = join(found, path or one, model=name if equals else None, kind=kind, strict=strict)
+        joined = join(
+            found,
+            path or one,
+            model=name if equals else None,
+            kind=kind,
+            strict=strict,
+            on_skip=lambda row: skipped.add(
+                RowError(row.reason, field=row.field, path=row.path, line=row.line)
+            ),
+        )
         found = joined.traces
         names += joined.models
         files[path or one] = {"models": list(joined.models), **joined.report.to_json()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from surefoot.errors import UsageError
 from surefoot.evals.bon.preparing import KEY
 from surefoot.traces.formats.scores import JoinReport, ScoreFile
+from surefoot.traces.records import OnSkip
 from surefoot.traces.types import ScoreKind, Trace
 
 
@@ -27,11 +28,13 @@ def join(
     model: str | None = None,
     kind: ScoreKind = "probability",
     strict: bool = False,
+    on_skip: OnSkip | None = None,
 ) -> Joined:
     """Join a score file to prepared candidates.
 
     A pool of which the file tells nothing is passed over; a candidate that is missing in a pool of
-    which it does tell stays without a score, and is counted.
+    which it does tell stays without a score, and is counted. `on_skip` is told the rows that cannot
+    be read; without it they become warnings.
 
     Raises:
         UsageError: no row fits, candidates hold scores of that name already, or, if `strict`, one
@@ -40,7 +43,7 @@ def join(
             candidate.
         StorageError: the file is missing or damaged.
     """
-    file = ScoreFile(path, model=model, kind=kind, strict=strict)
+    file = ScoreFile(path, model=model, kind=kind, strict=strict, on_skip=on_skip)
     told = {trace.meta[KEY]["pool"] for trace in traces if file.has(trace)}
     found: list[Trace] = []
     names: dict[str, None] = {}
