@@ -158,6 +158,21 @@ def test_closed_formulas_in_doubt(text: str) -> None:
     assert rules(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("140 * 0.95 = $134", True),  # 133 needs no rounding
+        ("0.33 * 300 = 100", False),  # 0.33 may be a third
+        ("2000 / 3 = 667", False),
+        ("2000 / 3 = 664", True),  # further off than rounding to a whole number goes
+        ("2000 / 3 = about 664", False),
+        (r"$\frac{1}{6} = 0.1666666666666666666666667$", False),
+    ],
+)
+def test_rounding_is_let_pass_where_something_is_to_be_rounded(text: str, wrong: bool) -> None:
+    assert rules(text) == ([(0, "closed formula")] if wrong else [])
+
+
 # Equations that follow
 
 
@@ -270,6 +285,13 @@ def test_a_number_put_in_wrongly() -> None:
     assert rules(steps[0], "Now $a^2 + b^2 = 3^2 + 4^2 = 25$.") == []
 
 
+def test_intercepts_and_values_of_far_cases_do_not_solve_an_equation_together() -> None:
+    problem = r"The line $\frac{x}{4} + \frac{y}{12} = 1$."
+    assert rules("So x = 4.", "So y = 12.", problem=problem) == []
+    assert rules("a + b = 8", "So a = 2.", "Hm.", "Ah.", "b = 2 solves that.") == []
+    assert rules("a + b = 8", "So a = 2.", "b = 2 solves that.") == [(2, "system")]
+
+
 # Inequalities, whole numbers, units
 
 
@@ -290,6 +312,9 @@ def test_a_number_put_in_wrongly() -> None:
         ("17 divided by 5 is 3 with a remainder of 1", "whole numbers", "5 * 3 + 1 = 16"),
         ("so 5 km = 500 m", "units", "5 km are 5000 m"),
         ("2 hours = 100 minutes", "units", "2 hours are 120 minutes"),
+        ("he grows 4 feet - 40 inches = 12 inches", "units", "it is 8 inches"),
+        ("194 = 11 * 17 + 9 by the remainder (mod 11)", "whole numbers", "11 * 17 + 9 = 196"),
+        ("625 - 23 × 27 = -1, so 625 ≡ -1 (mod 23)", "whole numbers", "625 - 23 * 27 = 4"),
     ],
 )
 def test_claims(text: str, rule: str, why: str | None) -> None:
@@ -314,6 +339,9 @@ def test_claims(text: str, rule: str, why: str | None) -> None:
         "10 is divisible by 2 and 5",
         r"$R = 2^{-1} + 3^{-1} \equiv 4 + 5 \equiv 2 \pmod{7}$",
         "1/2 inch = 20 miles",
+        "On the map 1 cm = 50 m",
+        "3 hours - 30 minutes = 2.5 hours",
+        "We get $0=0$! Nice.",
         "5 - 7 = 10 (mod 12)",
     ],
 )
@@ -325,6 +353,7 @@ def test_an_operation_of_the_question_is_not_ours() -> None:
     problem = "If $*$ is an operation defined by a*b = a^b + b, find (1*2)*3."
     assert rules("(1*2)*3 = 3*3", problem="Find it.") == [(0, "arithmetic")]
     assert rules("(1*2)*3 = 3*3", problem=problem) == []
+    assert rules(r"So $5\\ \#\\ 0 = 5$.", problem=r"Let $r\\ \#\\ 0 = r$ for all r.") == []
 
 
 # Any text

@@ -130,8 +130,8 @@ def _was_rounded(text: str, statement: Statement, relation: Relation) -> bool:
     if _needs_no_rounding(relation):
         return statement.left != statement.right
     whole = statement.right.denominator == 1
-    off = abs(statement.left - statement.right) >= 1
-    off = off or not near(statement.left, statement.right, CLOSE)
+    exact = not _may_be_rounded(relation.left[0]) and abs(statement.left - statement.right) >= 1
+    off = exact or not near(statement.left, statement.right, CLOSE)
     return whole and off and not WHOLE.search(sentence(text, relation.start, relation.end))
 
 
@@ -143,8 +143,7 @@ def _needs_no_rounding(relation: Relation) -> bool:
     left, right = relation.left[0], relation.right[0]
     if len(relation.left) > 1 or right.operation != "number":
         return False
-    numbers = [part.number for part in walk(left) if part.operation == "number"]
-    if any(20 % number.denominator for number in numbers):
+    if _may_be_rounded(left):
         return False
     try:
         value = evaluate(left, {})
@@ -153,6 +152,10 @@ def _needs_no_rounding(relation: Relation) -> bool:
     if not isinstance(value, Fraction):
         return False
     return _decimals(value) <= min(_decimals(right.number), MAX_DECIMALS)
+
+
+def _may_be_rounded(node: Node) -> bool:
+    return any(20 % part.number.denominator for part in walk(node) if part.operation == "number")
 
 
 def _decimals(value: Fraction) -> int:

@@ -58,8 +58,6 @@ def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
             end = last.relation
             relations[0] = replace(relations[0], left=end.right, index=end.chain)
         closed = check_step(text).statements
-        if defined:
-            closed = tuple(map(_unsettled, closed))
         statements = [
             *closed,
             *(
@@ -70,7 +68,7 @@ def check_trace(problem: str, steps: Sequence[str]) -> list[StepCheck]:
             *_conflicts(text, knowledge.learn(position, text, relations)),
             *_claims(text, scaled=scaled),
         ]
-        checks.append(step_check(statements))
+        checks.append(step_check(list(map(_unsettled, statements)) if defined else statements))
         stated |= {(one.left, one.right) for one in relations}
         if relations:
             last = _last(position, text, relations)
@@ -114,7 +112,7 @@ def _statement(
 
 def _unsettled(statement: Statement) -> Statement:
     """A statement of a trace whose question defines an operation: it may mean that one."""
-    if statement.verdict == "cannot tell":
+    if statement.rule not in ("arithmetic", "closed formula", "comparison"):
         return statement
     return replace(statement, verdict="cannot tell", why="the question defines an operation")
 

@@ -110,7 +110,7 @@ _CLAIMS: tuple[tuple[re.Pattern[str], _Judge], ...] = tuple(
     )
 )
 
-_KEYWORD = re.compile(r"prime|divi|multiple|gc[df]|common|\\equiv|\\p?mod\b|remainder", re.I)
+_KEYWORD = re.compile(r"prime|divi|multiple|gc[df]|common|\\equiv|mod\b|remainder", re.I)
 """Every claim has one of these."""
 
 _ASKED = re.compile(
