@@ -30,6 +30,7 @@ VERBS = {
     "export": ("surefoot.cli.export:export", "Write a model as a plain checkpoint for others."),
     "models": ("surefoot.cli.models:models", "The published reward models that can be loaded."),
     "eval": ("surefoot.cli.evaluate:app", "Measure a model on a benchmark."),
+    "report": ("surefoot.cli.report:report", "Show runs of eval, and hold one against another."),
 }
 
 

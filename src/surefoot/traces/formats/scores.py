@@ -1,7 +1,8 @@
 """Score files: step scores without their traces, joined to the traces by problem and candidate.
 
 A row is `{problem_id, candidate, step_scores[]}` and belongs to the trace with the same
-`problem_id` and `candidate` in its `meta`. Nothing is guessed: what does not fit is counted and
+`problem_id` and `candidate` in its `meta`; or `{id, step_scores[]}`, or one of our own traces with
+scores, and belongs to the traces of that id. Nothing is guessed: what does not fit is counted and
 left out.
 """
 
@@ -15,9 +16,11 @@ from pathlib import Path
 from surefoot.errors import RowError, TraceError
 from surefoot.traces.formats.format import Record
 from surefoot.traces.records import SkippedRow, read_records, skip, warn_of_skipped
+from surefoot.traces.rows import trace_from_row
 from surefoot.traces.types import ScoreKind, StepScores, Trace
 
-_Key = tuple[str, int]
+_Key = tuple[str, int | None]
+"""A problem and its candidate; or the id of a trace, and None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class ScoreFile:
         self.misfits: dict[str, RowError] = {}
         self.model = model or Path(path).name.split(".")[0].removeprefix("scores_")
         self._rows: dict[_Key, StepScores | None] = {}
+        self._has_ids = False
         self._lines: dict[_Key, int] = {}
         self._used: set[_Key] = set()
         self._counts: Counter[str] = Counter()
@@ -95,10 +99,11 @@ class ScoreFile:
             else:
                 self._rows[key] = scores
                 self._lines[key] = line
+                self._has_ids |= key[1] is None
 
     def join(self, trace: Trace) -> Trace:
         """The trace with its scores, or as it was where none fit."""
-        key = _key(trace)
+        key = self._key(trace)
         self._used.add(key)
         scores = self._rows.get(key)
         if scores is None:
@@ -116,7 +121,11 @@ class ScoreFile:
 
     def has(self, trace: Trace) -> bool:
         """Whether a row tells of a trace, whatever it says."""
-        return _key(trace) in self._rows
+        return self._key(trace) in self._rows
+
+    def _key(self, trace: Trace) -> _Key:
+        key = _candidate(trace)
+        return (trace.id, None) if self._has_ids and key not in self._rows else key
 
     def _misfit(self, what: str, line: int, field: str, said: str) -> None:
         """Keep the first row of its kind that does not fit."""
@@ -132,22 +141,26 @@ class ScoreFile:
         return JoinReport(extra=len(extra), **{name: self._counts[name] for name in names})
 
 
-def _key(trace: Trace) -> _Key:
+def _candidate(trace: Trace) -> _Key:
     candidate = trace.meta.get("candidate")
     is_number = isinstance(candidate, int) and not isinstance(candidate, bool)
     return str(trace.meta.get("problem_id")), candidate if is_number else -1
 
 
 def _told(key: _Key) -> str:
-    return f"candidate {key[1]} of problem {key[0]!r}"
+    return f"candidate {key[1]} of problem {key[0]!r}" if key[1] is not None else f"{key[0]!r}"
 
 
-def _row(record: Record, model: str, kind: ScoreKind) -> tuple[_Key, StepScores]:
+def _row(record: Record, model: str, kind: ScoreKind) -> tuple[_Key, StepScores | None]:
+    if "surefoot" in record:
+        return _own_row(record)
     problem, candidate = record.get("problem_id"), record.get("candidate")
     values = record.get("step_scores")
-    if not isinstance(problem, (str, int)) or isinstance(problem, bool):
+    if "problem_id" not in record and isinstance(record.get("id"), str):
+        problem, candidate = record["id"], None
+    elif not isinstance(problem, (str, int)) or isinstance(problem, bool):
         raise RowError("must be text", field="problem_id")
-    if not isinstance(candidate, int) or isinstance(candidate, bool):
+    elif not isinstance(candidate, int) or isinstance(candidate, bool):
         raise RowError("must be a whole number", field="candidate")
     if not isinstance(values, list):
         raise RowError("must be a list of numbers", field="step_scores")
@@ -155,6 +168,15 @@ def _row(record: Record, model: str, kind: ScoreKind) -> tuple[_Key, StepScores]
         return (str(problem), candidate), StepScores(tuple(values), model=model, kind=kind)
     except TraceError as error:
         raise RowError(str(error), field="step_scores") from None
+
+
+def _own_row(record: Record) -> tuple[_Key, StepScores | None]:
+    """The id and the scores of one of our traces; it keeps what they are called and are."""
+    trace = trace_from_row(record)
+    if len(trace.scores) > 1:
+        names = ", ".join(one.model for one in trace.scores)
+        raise RowError(f"holds several scores ({names}); a score file has one", field="scores")
+    return (trace.id, None), trace.scores[0] if trace.scores else None
 
 
 def join_scores(
