@@ -359,54 +359,6 @@ def public_pool(folder, data, scorers, answer):
     )
 
 
-GSM8K = {
-    "random": (86.06, 86.06, 86.06, 86.06, 86.06),
-    "oracle": (90.22, 93.05, 95.02, 96.25, 96.90),
-    "step_length": (86.56, 86.77, 86.84, 86.80, 86.28),
-    "internlm2_7b_reward:last": (87.45, 88.34, 89.04, 89.63, 90.27),
-    "internlm2_7b_reward:prod": (86.60, 86.71, 86.57, 85.92, 84.96),
-    "qwen_prm:last": (88.26, 89.49, 89.97, 90.05, 90.17),
-    "qwen_prm:min": (88.14, 89.32, 90.05, 90.42, 90.69),
-    "qwen_prm:mean": (88.15, 89.39, 90.31, 91.09, 91.53),
-    "qwen_prm:prod": (88.38, 89.69, 90.59, 91.34, 92.05),
-    "rlhflow_prm:min": (87.15, 87.45, 87.38, 87.18, 86.87),
-    "rlhflow_prm:prod": (87.29, 87.51, 87.28, 86.96, 86.73),
-    "skywork_prm:last": (88.27, 89.75, 91.21, 92.44, 92.92),
-}
-MATH500 = {
-    "random": (76.75, 76.75, 76.75, 76.75, 76.75),
-    "oracle": (83.35, 87.91, 90.93, 93.22, 95.69),
-    "step_length": (77.17, 77.12, 76.96, 76.64, 76.47),
-    "qwen_prm:last": (79.95, 81.82, 82.94, 83.47, 83.73),
-    "qwen_prm:min": (80.50, 82.85, 84.43, 85.84, 86.82),
-    "qwen_prm:prod": (80.61, 83.04, 84.62, 85.95, 87.65),
-}
-
-
-@pytest.mark.parametrize(
-    ("data", "scorers", "answer", "figures", "majority"),
-    [
-        (
-            "gsm8k",
-            ("internlm2_7b_reward", "qwen_prm", "rlhflow_prm", "skywork_prm"),
-            "final_number",
-            GSM8K,
-            88.35,
-        ),
-        ("math500", ("qwen_prm",), "boxed", MATH500, 83.53),
-    ],
-)
-def test_published_candidates_give_the_figures_of_an_independent_study(
-    shared_data, data, scorers, answer, figures, majority
-):
-    pool = public_pool(shared_data, data, scorers, answer)
-    found = expectations(pool, [*figures, "majority"], [2, 4, 8, 16, 32])
-    for method, row in figures.items():
-        ours = 100 * found[method][..., 0].mean(axis=0)
-        np.testing.assert_allclose(ours, row, atol=0.0051, err_msg=method)
-    assert 100 * found["majority"][:, -1, 0].mean() == pytest.approx(majority, abs=0.0051)
-
-
 def test_the_mean_of_steps_ties_where_exact_fractions_do(shared_data):
     pool = public_pool(shared_data, "math500", ("qwen_prm",), "boxed")
     cached = {

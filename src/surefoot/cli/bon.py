@@ -179,34 +179,31 @@ def _with_scores(
     from surefoot.evals.bon.joining import join
     from surefoot.evals.bon.rewards import scorers_of
 
-    held, found = scorers_of(traces), list(traces)
+    held = scorers_of(traces)
     names: list[str] = []
-    files: dict[str, Any] = {}
+    files: list[tuple[str, str | None]] = []
     for one in given:
         name, equals, path = one.partition("=")
-        if not equals and not Path(one).exists():
-            if one not in held:
-                there = f"they hold those of {', '.join(held)}" if held else "they hold none"
-                raise UsageError(
-                    f"--scores {one}: there is no such file, and the traces hold no such scores"
-                    f" ({there})"
-                )
+        if equals or Path(one).exists():
+            files.append((path, name) if equals else (one, None))
+        elif one in held:
             names.append(one)
-            continue
-        joined = join(
-            found,
-            path or one,
-            model=name if equals else None,
-            kind=kind,
-            strict=strict,
-            on_skip=lambda row: skipped.add(
-                RowError(row.reason, field=row.field, path=row.path, line=row.line)
-            ),
-        )
-        found = joined.traces
-        names += joined.models
-        files[path or one] = {"models": list(joined.models), **joined.report.to_json()}
-    return found, names, files
+        else:
+            there = f"they hold those of {', '.join(held)}" if held else "they hold none"
+            raise UsageError(
+                f"--scores {one}: there is no such file, and the traces hold no such scores"
+                f" ({there})"
+            )
+    joined = join(
+        traces,
+        files,
+        kind=kind,
+        strict=strict,
+        on_skip=lambda row: skipped.add(
+            RowError(row.reason, field=row.field, path=row.path, line=row.line)
+        ),
+    )
+    return joined.traces, [*names, *joined.models], joined.files
 
 
 def _check_unused(name: str, traces: Sequence[Trace]) -> None:

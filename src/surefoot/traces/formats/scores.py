@@ -103,21 +103,26 @@ class ScoreFile:
 
     def join(self, trace: Trace) -> Trace:
         """The trace with its scores, or as it was where none fit."""
+        scores = self.find(trace)
+        return trace if scores is None else trace.with_scores(scores)
+
+    def find(self, trace: Trace) -> StepScores | None:
+        """The scores of a trace, None where none fit; either is counted."""
         key = self._key(trace)
         self._used.add(key)
         scores = self._rows.get(key)
         if scores is None:
             self._counts["missing"] += 1
-            return trace
+            return None
         if len(scores.values) != len(trace.steps):
             self._counts["wrong_length"] += 1
             said = (
                 f"has {len(scores.values)} scores for the {len(trace.steps)} steps of {_told(key)}"
             )
             self._misfit("wrong_length", self._lines[key], "step_scores", said)
-            return trace
+            return None
         self._counts["joined"] += 1
-        return trace.with_scores(scores)
+        return scores
 
     def has(self, trace: Trace) -> bool:
         """Whether a row tells of a trace, whatever it says."""
