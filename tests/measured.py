@@ -21,6 +21,4 @@ def figures(benchmark, traces, given, **options):
     options = Options(**options)
     assert [benchmark.left_out(one, options) for one in traces] == [None] * len(traces)
     found = benchmark.measure(traces, given, options).figures
-    return {
-        name: found.value(name) if found.exists(name) else None for name in found.statistics
-    }
+    return {name: found.value(name) if found.exists(name) else None for name in found.statistics}

@@ -1,6 +1,6 @@
 import pytest
-from measured import figures, scores, trace
 
+from measured import figures, scores, trace
 from surefoot.evals.benchmark import Options
 from surefoot.evals.benchmarks.bigbench import BIGBENCH_MISTAKE
 from surefoot.models.baselines import StepLength

@@ -1,8 +1,8 @@
 import math
 
 import pytest
-from measured import figures, scores, trace
 
+from measured import figures, scores, trace
 from surefoot.evals.benchmark import Options
 from surefoot.evals.benchmarks.meta_reasoning import MR_BEN, subject_of
 from surefoot.models.baselines import StepLength

@@ -1,8 +1,8 @@
 """PRMBench on solutions worked out by hand, beside what its official code gives."""
 
 import pytest
-from measured import figures, scores, trace
 
+from measured import figures, scores, trace
 from surefoot.errors import UsageError
 from surefoot.evals.benchmark import Options, evaluate
 from surefoot.evals.benchmarks.prmbench import CLASSES, PRMBENCH

@@ -80,11 +80,9 @@ def phases_of(traces: Sequence[Trace]) -> list[str]:
     first trace of a record carries for the others; else by the ids of the public flat files.
     """
     of_record = {
-        str(own["record"]): trace.meta["generation"] is None
+        str(own["record"]): trace.meta.get("generation") is None
         for trace in traces
-        if isinstance(own := trace.meta.get("prm800k"), dict)
-        and "record" in own
-        and "generation" in trace.meta
+        if isinstance(own := trace.meta.get("prm800k"), dict) and {"record", "shape"} <= own.keys()
     }
     return [_phase(trace, of_record) for trace in traces]
 
