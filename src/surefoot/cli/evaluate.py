@@ -13,6 +13,10 @@ OTHERS = {
         "surefoot.cli.bon:bon",
         "Best of N on frozen pools: what a scorer adds to a majority vote, or takes away.",
     ),
+    "probes": (
+        "surefoot.cli.probes:probes",
+        "Hacking probes: attacks on a scorer, and changes that should not matter to it.",
+    ),
 }
 """What is measured in another way than step scores on a benchmark."""
 

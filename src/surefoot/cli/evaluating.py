@@ -87,16 +87,16 @@ def verb(kind: str, benchmark: Benchmark) -> Verb:
             seed=seed,
             num_resamples=resamples,
         )
-        inputs = _Inputs(files, source_format, strict)
+        inputs = Inputs(files, source_format, strict)
         reward_model = None if model is None else load_model(model, loading)
         traces = inputs.read()
-        work = _Work(kind, benchmark, options, inputs)
+        work = Work(kind, benchmark, options, inputs)
         if reward_model is not None:
-            more = {"model": model, "loading": _given(loading)}
+            more = {"model": model, "loading": given_options(loading)}
             found = work.score(reward_model, traces, out, resume, more)
         else:
             found = work.hold(str(scores), score_kind, traces, out, resume)
-        _finish(work, traces, found, out, common)
+        finish(work, traces, found, out, common)
         if reward_model is not None and (windowed := num_windowed(reward_model)):
             note(f"{count(windowed, 'trace')} too long for the model, scored in windows")
 
@@ -105,7 +105,7 @@ def verb(kind: str, benchmark: Benchmark) -> Verb:
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """The files and what of them could not be read."""
 
     files: tuple[str, ...]
@@ -120,13 +120,13 @@ class _Inputs:
 
 
 @dataclass
-class _Work:
+class Work:
     """An evaluation under way."""
 
     kind: str
     benchmark: Benchmark
     options: Options
-    inputs: _Inputs
+    inputs: Inputs
     joined: dict[str, int] | None = None
     """What became of the rows of a score file."""
 
@@ -206,8 +206,8 @@ class _Work:
         return str(out / SCORES_FILE)
 
 
-def _finish(
-    work: _Work, traces: Sequence[Trace], found: Scores, out: Path | None, common: Common
+def finish(
+    work: Work, traces: Sequence[Trace], found: Scores, out: Path | None, common: Common
 ) -> None:
     """Measure, write what belongs in the folder, and tell."""
     from surefoot.cli.measured import print_metrics
@@ -256,7 +256,7 @@ def _other(trace: Trace, done: Trace, scorer: str) -> str | None:
     return f"scores of {names.pop()}" if names else None
 
 
-def _given(loading: Loading) -> dict[str, Any]:
+def given_options(loading: Loading) -> dict[str, Any]:
     """The options of loading that are not as they are by themselves."""
     plain = asdict(Loading())
     given = asdict(loading)
