@@ -34,7 +34,8 @@ def pool(write_rows):
 
 def test_convincing_wrong_answers_and_a_random_slice(surefoot, pool, tmp_path):
     out, queue = tmp_path / "next.jsonl", tmp_path / "tasks.json"
-    command = ["label", "select", pool, "-n", 10, "-o", out, "--queue", queue, "--json"]
+    command = ["label", "select", pool, "-n", 10, "--by", "convincing-wrong", "-o", out]
+    command += ["--queue", queue, "--json"]
     result = surefoot(*command)
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
@@ -81,7 +82,7 @@ def test_quota_table_and_csv(surefoot, pool, tmp_path):
     problems = {r["trace"]: r["problem"] for r in rows}
     assert len(problems) == len(set(problems.values())) == 30
     assert "20 fewer than asked for" in result.stdout
-    assert "convincing-wrong" in result.stdout
+    assert "30 by uncertainty" in result.stdout
     assert "over the quota of their question" in result.stdout
 
 

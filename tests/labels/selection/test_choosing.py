@@ -83,7 +83,8 @@ def test_the_slice_counts_for_the_quota():
 
 def test_labelled_and_unsuitable_candidates_are_counted():
     some = candidates(10, priority=lambda i: None if i < 4 else 1.0, labelled={8, 9})
-    selection = choose([*some, some[0]], SelectionRule(num=9, random_share=0.0))
+    rule = SelectionRule(num=9, strategy="convincing-wrong", random_share=0.0)
+    selection = choose([*some, some[0]], rule)
     assert selection.frame == 8
     assert len(selection.chosen) == 4
     assert selection.left_out == {

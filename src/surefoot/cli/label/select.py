@@ -33,7 +33,7 @@ class Choice:
     num: Annotated[int, Parameter(name=["--num", "-n"])] = 100
     """How many traces to choose."""
 
-    by: str = "convincing-wrong"
+    by: str = "uncertainty"
     """convincing-wrong (high score, wrong answer), uncertainty (at the predicted first error),
     disagreement (of sources and models), diversity (of the text), or random."""
 

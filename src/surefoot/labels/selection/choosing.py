@@ -33,7 +33,7 @@ class SelectionRule:
     """How many traces are chosen, and how."""
 
     num: int
-    strategy: str = "convincing-wrong"
+    strategy: str = "uncertainty"
     random_share: float = 0.2
     """The share of `num` that is the random slice."""
     per_question: int | None = None
