@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from surefoot.evals.benchmarks import BENCHMARKS
 from surefoot.traces.store import read_traces
 
 
@@ -38,11 +39,13 @@ def first_row(result):
 
 
 def test_the_list_says_what_each_measures(surefoot):
-    listed = surefoot("eval", COLUMNS="200").stdout
+    listed = surefoot("eval", COLUMNS="250").stdout
     told = json.loads(surefoot("eval", "--json").stdout)["benchmarks"]
-    for name in ("processbench", "prmbench", "mr-ben", "bigbench-mistake", "prm800k", "steps"):
+    assert [name for name in told if name in BENCHMARKS] == list(BENCHMARKS)
+    assert told["processbench"]["reference"] == BENCHMARKS["processbench"].reference
+    for name, one in told.items():
         assert f"\n{name} " in f"\n{listed}"
-        assert told[name]["measures"] in listed
+        assert one["measures"] in listed
 
 
 def test_a_checker_that_is_always_right_has_f1_one(surefoot, labelled):

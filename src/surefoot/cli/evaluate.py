@@ -6,7 +6,19 @@ from cyclopts import App
 
 from surefoot.cli.evaluating import verb
 from surefoot.cli.say import Common, print_json
-from surefoot.evals.benchmarks import BENCHMARKS
+
+SUMMARIES = {
+    "processbench": "ProcessBench: first wrong steps found, at a fixed and at a tuned threshold.",
+    "prmbench": "PRMBench: wrong steps found in nine classes of errors.",
+    "mr-ben": "MR-Ben and MR-GSM8K: the parts of MR-Score that need no judge of reasons.",
+    "bigbench-mistake": "BIG-Bench Mistake: first mistakes in chains of thought named exactly.",
+    "prm800k": "PRM800K: steps that people rated right, neutral or wrong.",
+    "agentprocessbench": "AgentProcessBench: steps of agents, and their first errors.",
+    "who-and-when": "Who&When: the decisive step of failed runs of several agents.",
+    "tau-bench": "τ-bench: how agents' attempts end, told within each task.",
+    "steps": "Any traces with step labels: wrong steps told from right ones.",
+}
+"""What each of `surefoot.evals.benchmarks.BENCHMARKS` measures; it is heavy, and this is not."""
 
 OTHERS = {
     "bon": (
@@ -21,9 +33,8 @@ OTHERS = {
 """What is measured in another way than step scores on a benchmark."""
 
 app = App(name="eval", help="Measure a model on a benchmark.")
-for _name, _benchmark in BENCHMARKS.items():
-    _summary = f"{_benchmark.title}: {_benchmark.summary}."
-    app.command(verb(_name, _benchmark), name=_name, help=_summary)
+for _name, _summary in SUMMARIES.items():
+    app.command(verb(_name), name=_name, help=_summary)
 for _name, (_place, _summary) in OTHERS.items():
     app.command(_place, name=_name, help=_summary)
 
@@ -31,29 +42,25 @@ for _name, (_place, _summary) in OTHERS.items():
 @app.default
 def benchmarks(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
     """List what can be measured."""
+    from surefoot.evals.benchmarks import BENCHMARKS
+
+    about = {**SUMMARIES, **{name: summary for name, (_, summary) in OTHERS.items()}}
+    references = {name: one.reference for name, one in BENCHMARKS.items() if one.reference}
     if common.json:
         listed = {
-            name: {
-                "title": one.title,
-                "measures": one.summary,
-                "reference": one.reference,
-                "headline": dict(one.headline),
-            }
-            for name, one in BENCHMARKS.items()
+            name: {"measures": summary, "reference": references.get(name)}
+            for name, summary in about.items()
         }
-        others = {name: {"measures": summary} for name, (_, summary) in OTHERS.items()}
-        print_json({"benchmarks": listed | others})
+        print_json({"benchmarks": listed})
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    for name, one in BENCHMARKS.items():
-        about = Text.assemble(one.summary, (f" ({one.reference})" if one.reference else "", "dim"))
-        table.add_row(Text(name, style="bold"), about)
-    for name, (_, summary) in OTHERS.items():
-        table.add_row(Text(name, style="bold"), Text(summary))
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), show_header=False)
+    for name, summary in about.items():
+        reference = f" {references[name]}" if name in references else ""
+        table.add_row(Text(name, style="bold"), Text.assemble(summary, (reference, "dim")))
     console = Console(highlight=False)
     console.print(table)
     console.print("\nsurefoot eval NAME FILES --model M --out RUN", style="dim")

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Verb = Callable[..., None]
 
 
-def verb(kind: str, benchmark: Benchmark) -> Verb:
-    """The verb of one benchmark."""
+def verb(kind: str) -> Verb:
+    """The verb of the benchmark of this name."""
 
     def run(
         *files: Annotated[str, Parameter(required=True)],
@@ -71,6 +71,7 @@ def verb(kind: str, benchmark: Benchmark) -> Verb:
                 scored; without it they are counted and told.
         """
         from surefoot.evals.benchmark import Options
+        from surefoot.evals.benchmarks import BENCHMARKS
 
         if (model is None) == (scores is None):
             raise UsageError(
@@ -90,7 +91,7 @@ def verb(kind: str, benchmark: Benchmark) -> Verb:
         inputs = Inputs(files, source_format, strict)
         reward_model = None if model is None else load_model(model, loading)
         traces = inputs.read()
-        work = Work(kind, benchmark, options, inputs)
+        work = Work(kind, BENCHMARKS[kind], options, inputs)
         if reward_model is not None:
             more = {"model": model, "loading": given_options(loading)}
             found = work.score(reward_model, traces, out, resume, more)

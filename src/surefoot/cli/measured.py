@@ -56,7 +56,8 @@ def _rich(table: Table, between: str) -> RichTable:
 
     from surefoot.reports.tables import parts
 
-    made = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    gap = 2 if between == " " else 1
+    made = RichTable(box=None, pad_edge=False, padding=(0, 0, 0, gap))
     longest = max(len(line.name) for line in table.lines)
     made.add_column("", overflow="fold", min_width=min(longest, 12))
     for heading in table.headings:
@@ -72,5 +73,5 @@ def _rich(table: Table, between: str) -> RichTable:
             cells.append(
                 Text.assemble((mean, style), ("".join(f"{between}{part}" for part in rest), "dim"))
             )
-        made.add_row(Text(visible(line.name), style="" if i else "bold"), *cells)
+        made.add_row(Text(visible(line.name), style="" if i or not line.ranked else "bold"), *cells)
     return made

@@ -91,8 +91,8 @@ def figures_of(run: Run, traces: Sequence[Trace]) -> Figures:
     kind, options = run.config.kind, run.config.options
     if kind not in BENCHMARKS:
         raise UsageError(
-            f"{run.folder} is a run of {kind}, and runs of {', '.join(BENCHMARKS)} can be compared; "
-            f"give all scorers to one run of {kind}, which holds them against one another"
+            f"{run.folder} is a run of {kind}, and only runs of {', '.join(BENCHMARKS)} can be "
+            f"compared; give all scorers to one run of {kind}, which holds them against one another"
         )
     benchmark = BENCHMARKS[kind]
     kept = [trace for trace in traces if benchmark.left_out(trace, options) is None]

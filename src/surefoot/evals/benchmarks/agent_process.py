@@ -95,7 +95,6 @@ def _first(which: BoolArray, steps: LabelledSteps) -> FloatArray:
 
 AGENT_PROCESS_BENCH = Benchmark(
     title="AgentProcessBench",
-    summary="steps of agents: micro accuracy, and first errors named",
     reference="Fan et al. 2026, arXiv:2603.14465",
     left_out=without_labels,
     measure=measure,

@@ -67,7 +67,6 @@ def _number(which: BoolArray) -> FloatArray:
 
 BIGBENCH_MISTAKE = Benchmark(
     title="BIG-Bench Mistake",
-    summary="first mistakes in chains of thought named exactly, by task",
     reference="Tyen et al. 2024, arXiv:2311.08516",
     left_out=without_first_error,
     measure=measure,

@@ -110,8 +110,6 @@ def _figures(
 
 MR_BEN = Benchmark(
     title="MR-Ben and MR-GSM8K, without judging reasons",
-    summary="right and wrong solutions told apart (MCC) and first wrong steps named: the parts of "
-    "MR-Score that need no judge of reasons",
     reference="Zeng et al. 2024, arXiv:2406.13975 and arXiv:2312.17080",
     left_out=without_first_error,
     measure=measure,

@@ -161,8 +161,6 @@ def _inside(steps: LabelledSteps, among: BoolArray | None) -> LabelledSteps:
 
 PRM800K = Benchmark(
     title="PRM800K",
-    summary="steps that people rated right, neutral or wrong, with each rule for neutral ones, by "
-    "phase",
     reference="Lightman et al. 2023, arXiv:2305.20050",
     left_out=left_out,
     measure=measure,

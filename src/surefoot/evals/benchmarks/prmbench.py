@@ -241,7 +241,6 @@ def _warnings(classes: NDArray[np.object_], repeated: int) -> list[str]:
 
 PRMBENCH = Benchmark(
     title="PRMBench",
-    summary="wrong steps found in nine classes of errors: PRMScore and its parts",
     reference="Song et al. 2025, arXiv:2501.03124",
     left_out=left_out,
     measure=measure,

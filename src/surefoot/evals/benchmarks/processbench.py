@@ -155,8 +155,6 @@ def _counts(
 
 PROCESSBENCH = Benchmark(
     title="ProcessBench",
-    summary="first wrong steps found: F1 by subset, at the scorer's own, a fixed and a tuned "
-    "threshold",
     reference="Zheng et al. 2024, arXiv:2412.06559",
     left_out=without_first_error,
     measure=measure,

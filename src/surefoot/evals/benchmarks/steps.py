@@ -80,7 +80,6 @@ def _ranking(steps: LabelledSteps, scores: Scores) -> dict[str, Statistic]:
 
 STEPS = Benchmark(
     title="Labelled steps",
-    summary="wrong steps told from right ones in any traces with step labels",
     reference="",
     left_out=without_labels,
     measure=measure,

@@ -98,7 +98,6 @@ def _said(ends: Outcomes, scores: Scores, threshold: Threshold) -> BoolArray:
 
 TAU_BENCH = Benchmark(
     title="τ-bench outcomes",
-    summary="outcomes of agents' attempts told by the aggregate of their steps, within each task",
     reference="Yao et al. 2024, arXiv:2406.12045",
     left_out=left_out,
     measure=measure,

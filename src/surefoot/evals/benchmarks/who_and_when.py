@@ -85,7 +85,6 @@ def _chance(scores: StepScores | None, decisive: int | None, tolerance: int) -> 
 
 WHO_AND_WHEN = Benchmark(
     title="Who&When",
-    summary="the decisive step of failed runs of several agents, exactly and within a few steps",
     reference="Zhang et al. 2025, arXiv:2505.00212",
     left_out=left_out,
     measure=measure,
