@@ -218,6 +218,7 @@ def finish(
     metrics: dict[str, Any] = {
         "kind": work.kind,
         "title": work.benchmark.title,
+        "summary": work.benchmark.summary,
         "reference": work.benchmark.reference,
         "headline": dict(work.benchmark.headline),
         "by_group": dict(work.benchmark.by_group),

@@ -57,7 +57,7 @@ class Measured:
 class Benchmark:
     """A way of measuring step scores.
 
-    `left_out` says why a trace does not count, None
+    `summary` is the question that it answers. `left_out` says why a trace does not count, None
     where it does. `headline` names the figures that a reader wants first, with their headings;
     `by_group` those that are shown of each group of the data (`figure/group`), likewise;
     `compared` those in which a scorer has to beat step length; `undirected` those of which neither
@@ -65,6 +65,7 @@ class Benchmark:
     """
 
     title: str
+    summary: str
     reference: str
     left_out: Callable[[Trace, Options], str | None]
     measure: Callable[[Sequence[Trace], Scores, Options], Measured]

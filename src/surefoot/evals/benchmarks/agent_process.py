@@ -95,6 +95,7 @@ def _first(which: BoolArray, steps: LabelledSteps) -> FloatArray:
 
 AGENT_PROCESS_BENCH = Benchmark(
     title="AgentProcessBench",
+    summary="Are the steps of agents told right from wrong, and their first errors named?",
     reference="Fan et al. 2026, arXiv:2603.14465",
     left_out=without_labels,
     measure=measure,

@@ -67,6 +67,7 @@ def _number(which: BoolArray) -> FloatArray:
 
 BIGBENCH_MISTAKE = Benchmark(
     title="BIG-Bench Mistake",
+    summary="Is the first mistake in a chain of thought named exactly?",
     reference="Tyen et al. 2024, arXiv:2311.08516",
     left_out=without_first_error,
     measure=measure,

@@ -110,6 +110,7 @@ def _figures(
 
 MR_BEN = Benchmark(
     title="MR-Ben and MR-GSM8K, without judging reasons",
+    summary="Is a solution right, and if not, where does it first go wrong?",
     reference="Zeng et al. 2024, arXiv:2406.13975 and arXiv:2312.17080",
     left_out=without_first_error,
     measure=measure,

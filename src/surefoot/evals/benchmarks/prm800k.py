@@ -161,6 +161,7 @@ def _inside(steps: LabelledSteps, among: BoolArray | None) -> LabelledSteps:
 
 PRM800K = Benchmark(
     title="PRM800K",
+    summary="Do scores rank steps as people rated them: right, neutral or wrong?",
     reference="Lightman et al. 2023, arXiv:2305.20050",
     left_out=left_out,
     measure=measure,

@@ -241,6 +241,7 @@ def _warnings(classes: NDArray[np.object_], repeated: int) -> list[str]:
 
 PRMBENCH = Benchmark(
     title="PRMBench",
+    summary="Are wrong steps of nine classes found, and right ones left alone?",
     reference="Song et al. 2025, arXiv:2501.03124",
     left_out=left_out,
     measure=measure,

@@ -80,6 +80,7 @@ def _ranking(steps: LabelledSteps, scores: Scores) -> dict[str, Statistic]:
 
 STEPS = Benchmark(
     title="Labelled steps",
+    summary="Are wrong steps told from right ones?",
     reference="",
     left_out=without_labels,
     measure=measure,

@@ -98,6 +98,7 @@ def _said(ends: Outcomes, scores: Scores, threshold: Threshold) -> BoolArray:
 
 TAU_BENCH = Benchmark(
     title="τ-bench outcomes",
+    summary="Do the scores of an agent's steps tell how its attempt at a task ends?",
     reference="Yao et al. 2024, arXiv:2406.12045",
     left_out=left_out,
     measure=measure,

@@ -85,6 +85,7 @@ def _chance(scores: StepScores | None, decisive: int | None, tolerance: int) -> 
 
 WHO_AND_WHEN = Benchmark(
     title="Who&When",
+    summary="Is the step named that decided the failure of several agents?",
     reference="Zhang et al. 2025, arXiv:2505.00212",
     left_out=left_out,
     measure=measure,
