@@ -65,7 +65,7 @@ class Benchmark:
     """
 
     title: str
-    summary: str
+    summary: str = ""
     reference: str
     left_out: Callable[[Trace, Options], str | None]
     measure: Callable[[Sequence[Trace], Scores, Options], Measured]

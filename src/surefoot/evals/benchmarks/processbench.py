@@ -155,7 +155,7 @@ def _counts(
 
 PROCESSBENCH = Benchmark(
     title="ProcessBench",
-    summary="Is the first wrong step found? At the scorer's own threshold, a fixed and a tuned one.",
+    summary="Is the first wrong step found? At its own, a fixed and a tuned threshold.",
     reference="Zheng et al. 2024, arXiv:2412.06559",
     left_out=without_first_error,
     measure=measure,
