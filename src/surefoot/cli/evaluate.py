@@ -29,6 +29,10 @@ OTHERS = {
         "surefoot.cli.probes:probes",
         "Hacking probes: attacks on a scorer, and changes that should not matter to it.",
     ),
+    "trust": (
+        "surefoot.cli.trust:trust",
+        "Trust: calibration, drift, thresholds, domains, and questions seen in training.",
+    ),
 }
 """What is measured in another way than step scores on a benchmark."""
 

@@ -130,6 +130,8 @@ class Work:
     inputs: Inputs
     joined: dict[str, int] | None = None
     """What became of the rows of a score file."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """What only this kind of run has in its config."""
 
     def score(
         self,
@@ -194,7 +196,7 @@ class Work:
             scorer=scorer,
             files=self.inputs.files,
             options=self.options,
-            more={**more, "data": data_hash(traces)},
+            more={**self.more, **more, "data": data_hash(traces)},
         )
 
     def _begun(self, out: Path | None, resume: bool, config: RunConfig) -> str | None:
@@ -209,8 +211,8 @@ class Work:
 
 def finish(
     work: Work, traces: Sequence[Trace], found: Scores, out: Path | None, common: Common
-) -> None:
-    """Measure, write what belongs in the folder, and tell."""
+) -> dict[str, Any]:
+    """Measure, write what belongs in the folder, and tell; gives the metrics."""
     from surefoot.cli.measured import print_metrics
     from surefoot.evals.benchmark import evaluate
 
@@ -237,12 +239,13 @@ def finish(
     if common.json:
         skipped = work.inputs.skipped.to_json()
         print_json({**metrics, "skipped": skipped, "out": None if out is None else str(out)})
-        return
+        return metrics
     print_metrics(metrics)
     if work.inputs.skipped.rows:
         note(work.inputs.skipped.summary())
     if out is not None:
         note(f"the run is in {out}; open {out / 'report.html'}")
+    return metrics
 
 
 def _row(trace: Trace, scores: StepScores | None) -> Trace:
