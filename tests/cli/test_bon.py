@@ -214,6 +214,25 @@ def test_a_run_is_a_folder_that_is_gone_on_with(surefoot, pool, bare_pool, tmp_p
     assert "holds another run" in other.stderr
 
 
+def test_runs_of_two_scorers_are_compared_in_pairs(surefoot, pool, bare_pool, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    same = ("eval", "bon", "--resamples", 99, "--out")
+    assert surefoot(*same, first, pool, "--aggregate", "product").returncode == 0
+    assert surefoot(*same, second, bare_pool, "-m", "length").returncode == 0
+    told = found(surefoot("report", first, second, "--json"))
+    gaps = told["differences"]["length"]
+    assert set(gaps) >= {"accuracy", "within"}
+    ours, theirs = (read_run(one).metrics["rows"][0]["figures"] for one in (second, first))
+    for figure in ("accuracy", "within"):
+        mean = ours[figure]["mean"] - theirs[figure]["mean"]
+        assert gaps[figure]["mean"] == pytest.approx(mean), figure
+    third = tmp_path / "third"
+    assert surefoot(*same, third, bare_pool, "-m", "length", "--num", 2).returncode == 0
+    refused = surefoot("report", first, third)
+    assert refused.returncode == 2
+    assert "cannot be paired" in refused.stderr
+
+
 def test_the_table_says_what_does_harm(surefoot, write_rows):
     rows = [
         trace_to_row(

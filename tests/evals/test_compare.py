@@ -96,8 +96,8 @@ def test_runs_that_measure_otherwise_are_refused(tmp_path, settings, says):
 
 
 def test_a_kind_that_cannot_be_measured_again_and_a_single_run(tmp_path):
-    runs = [run_of(tmp_path / x, StepLength(), made(), kind="bon") for x in "ab"]
-    with pytest.raises(UsageError, match="give all scorers to one run of bon"):
+    runs = [run_of(tmp_path / x, StepLength(), made(), kind="probes") for x in "ab"]
+    with pytest.raises(UsageError, match="give all to one run of probes"):
         compare(runs)
     with pytest.raises(UsageError, match="two runs at least"):
         compare(runs[:1])

@@ -12,6 +12,7 @@ from typing import Any
 
 from surefoot.errors import UsageError
 from surefoot.evals.benchmarks import BENCHMARKS
+from surefoot.evals.bon.remeasuring import figures_of_run
 from surefoot.evals.figures import Figures, differences
 from surefoot.evals.run import Run, data_hash
 from surefoot.stats import Difference
@@ -89,10 +90,12 @@ def figures_of(run: Run, traces: Sequence[Trace]) -> Figures:
         UsageError: the run is of a kind whose figures cannot be measured again.
     """
     kind, options = run.config.kind, run.config.options
+    if kind == "bon":
+        return figures_of_run(run, traces)
     if kind not in BENCHMARKS:
         raise UsageError(
-            f"{run.folder} is a run of {kind}, and only runs of {', '.join(BENCHMARKS)} can be "
-            f"compared; give all scorers to one run of {kind}, which holds them against one another"
+            f"{run.folder} is a run of {kind}, and only runs of {', '.join(BENCHMARKS)} and bon can "
+            f"be compared; give all to one run of {kind}, which holds them against one another"
         )
     benchmark = BENCHMARKS[kind]
     kept = [trace for trace in traces if benchmark.left_out(trace, options) is None]

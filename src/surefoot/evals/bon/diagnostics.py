@@ -31,7 +31,7 @@ def discrimination(result: PoolResult) -> dict[str, dict[str, Any]]:
     and for the chief ones and what needs no scorer also over all candidates."""
     statistics: dict[str, Statistic] = {}
     for one in result.rewards:
-        statistics[f"within/{one.name}"] = _within(one, result)
+        statistics[f"within/{one.name}"] = within_problems(one, result)
         if one.is_chief or one.scorer is None:
             statistics[f"pooled/{one.name}"] = _pooled(one, result)
     how = result.options.options
@@ -63,7 +63,8 @@ def least_scores(result: PoolResult) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _within(reward: Reward, result: PoolResult) -> Statistic:
+def within_problems(reward: Reward, result: PoolResult) -> Statistic:
+    """The mean AUROC over the problems that have right and wrong candidates."""
     every = np.arange(len(result.right))
     questions, aurocs = Outcomes(every, result.owner, result.right, reward.values).within()
     values, has = np.zeros(result.num_problems), np.zeros(result.num_problems)
