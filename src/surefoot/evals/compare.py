@@ -94,8 +94,8 @@ def figures_of(run: Run, traces: Sequence[Trace]) -> Figures:
         return figures_of_run(run, traces)
     if kind not in BENCHMARKS:
         raise UsageError(
-            f"{run.folder} is a run of {kind}, and only runs of {', '.join(BENCHMARKS)} and bon can "
-            f"be compared; give all to one run of {kind}, which holds them against one another"
+            f"{run.folder} is a run of {kind}, and only runs of {', '.join(BENCHMARKS)} and bon "
+            f"can be compared; give all to one run of {kind}, which holds them against one another"
         )
     benchmark = BENCHMARKS[kind]
     kept = [trace for trace in traces if benchmark.left_out(trace, options) is None]
