@@ -94,6 +94,10 @@ EXAMPLES = {
     },
     "preference": {"prompt": "Q", "chosen": "a", "rejected": ["b", "c"]},
     "chat": {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}]},
+    "agentprocessbench": {
+        "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}],
+        "step_labels": {"1": 1},
+    },
 }
 FLAT_APS = {
     "question": "Q",

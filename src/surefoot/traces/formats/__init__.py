@@ -4,6 +4,7 @@ recognised."""
 from __future__ import annotations
 
 from surefoot.errors import FormatError, UsageError
+from surefoot.traces.formats.agent_steps import AGENT_PROCESS_BENCH
 from surefoot.traces.formats.chat import CHAT
 from surefoot.traces.formats.first_error import BIGBENCH_MISTAKE, PROCESSBENCH
 from surefoot.traces.formats.flat import FLAT
@@ -40,6 +41,7 @@ FORMATS: dict[str, Format] = {
         LABEL_STUDIO,
         PREFERENCE,
         CHAT,
+        AGENT_PROCESS_BENCH,
     )
 }
 

@@ -19,7 +19,7 @@ from surefoot.traces.types import Trace
 
 def looks_like(record: Record) -> bool:
     """A record with a list `messages`, with neither steps marked as such nor a preference."""
-    others = {"steps", "chosen"} & record.keys()
+    others = {"steps", "step_labels", "chosen"} & record.keys()
     return isinstance(record.get("messages"), list) and not others
 
 
