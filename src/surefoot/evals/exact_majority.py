@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surefoot.stats import FloatArray
 
@@ -32,8 +33,8 @@ MAX_SIZE = 1_000
 def is_feasible(counts: Sequence[int], silent: int, ns: Sequence[int]) -> bool:
     """Whether `majority_of_n` is within `MAX_WORK` and `MAX_SIZE`."""
     size, degrees = sum(counts) + silent, max(ns) + 1
-    nodes, most = (len(counts) + 1) // 2, max(counts, default=0)
-    work = most * nodes * degrees * (2 * size + len(set(counts)) * degrees)
+    rows = sum(_num_nodes(counts, m) for m in range(1, max(counts, default=0) + 1))
+    work = rows * degrees * (2 * size + len(set(counts)) * degrees)
     return size <= MAX_SIZE and work <= MAX_WORK
 
 
@@ -64,22 +65,46 @@ def _sorted_majority(counts: tuple[int, ...], silent: int, ns: tuple[int, ...]) 
     found[:, -1] = [math.comb(silent, n) for n in ns] / subsets
     if not counts:
         return found
-    nodes, weights = np.polynomial.legendre.leggauss((len(counts) + 1) // 2)
-    nodes, weights = (nodes + 1) / 2, weights / 2
+    votes, nodes, weights = _quadrature(counts)
+    firsts = np.flatnonzero(np.r_[True, votes[1:] != votes[:-1]])
 
-    after = [_times_choices(np.ones((counts[-1], len(nodes), 1)), silent, length)]
+    after = [_times_choices(np.ones((len(votes), 1)), silent, length)]
     for count in reversed(counts):
-        after.append(_times_votes(after[-1], count, nodes))
+        after.append(_times_votes(after[-1], count, votes, nodes))
     before = np.zeros_like(after[0])
-    before[..., 0] = 1
+    before[:, 0] = 1
     for i, count in enumerate(counts):
         if i == 0 or count != counts[i - 1]:
-            others = _product(before, after[len(counts) - 1 - i])
-            found[:, i] = _wins(count, np.tensordot(others, weights, (1, 0)), ns) / subsets
+            others = _product(before, after[len(counts) - 1 - i]) * weights[:, None]
+            found[:, i] = _wins(count, np.add.reduceat(others, firsts, axis=0), ns) / subsets
         else:
             found[:, i] = found[:, i - 1]
-        before = _times_votes(before, count, nodes)
+        before = _times_votes(before, count, votes, nodes)
     return found
+
+
+def _num_nodes(counts: Sequence[int], votes: int) -> int:
+    """Points of quadrature for all powers of y there may be: one for each other answer that can
+    get as many votes."""
+    return (sum(count >= votes for count in counts) + 1) // 2
+
+
+def _quadrature(counts: Sequence[int]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+    """For each m from 1 to the largest count the points and weights for y in [0, 1]: three arrays
+    (R,), m with each."""
+    votes, nodes, weights = [], [], []
+    for m in range(1, max(counts) + 1):
+        points, parts = _legendre(_num_nodes(counts, m))
+        votes.append(np.full(len(points), m, dtype=np.int64))
+        nodes.append((points + 1) / 2)
+        weights.append(parts / 2)
+    return np.concatenate(votes), np.concatenate(nodes), np.concatenate(weights)
+
+
+@lru_cache(maxsize=256)
+def _legendre(num: int) -> tuple[FloatArray, FloatArray]:
+    points, weights = np.polynomial.legendre.leggauss(num)
+    return points, weights
 
 
 def _wins(count: int, others: FloatArray, ns: Sequence[int]) -> FloatArray:
@@ -95,27 +120,28 @@ def _wins(count: int, others: FloatArray, ns: Sequence[int]) -> FloatArray:
     )
 
 
-def _times_choices(polynomial: FloatArray, silent: int, length: int) -> FloatArray:
-    """Polynomials (M, Q, 1) times that of choosing any of the silent: (M, Q, length)."""
+def _times_choices(polynomials: FloatArray, silent: int, length: int) -> FloatArray:
+    """Constants (R, 1) times the polynomial of choosing any of the silent: (R, length)."""
     choices = np.array([math.comb(silent, j) for j in range(length)], dtype=np.float64)
-    return polynomial * choices
+    return polynomials * choices
 
 
-def _times_votes(polynomials: FloatArray, count: int, nodes: FloatArray) -> FloatArray:
-    """Polynomials (M, Q, L) times that of an answer which gets fewer than m votes, or m and a y."""
-    most, _, length = polynomials.shape
-    ms = np.arange(1, most + 1)[:, None]
+def _times_votes(
+    polynomials: FloatArray, count: int, votes: NDArray[np.int64], nodes: FloatArray
+) -> FloatArray:
+    """Polynomials (R, L) times that of an answer which gets fewer than m votes, or m and a y."""
+    length = polynomials.shape[1]
     product = polynomials.copy()
     for j in range(1, min(count, length - 1) + 1):
-        factor = np.where(ms > j, 1.0, np.where(ms == j, nodes, 0.0)) * math.comb(count, j)
-        product[..., j:] += factor[..., None] * polynomials[..., : length - j]
+        factor = np.where(votes > j, 1.0, np.where(votes == j, nodes, 0.0)) * math.comb(count, j)
+        product[:, j:] += factor[:, None] * polynomials[:, : length - j]
     return product
 
 
 def _product(a: FloatArray, b: FloatArray) -> FloatArray:
-    """The products of two arrays of polynomials (M, Q, L), cut at degree L."""
-    length = a.shape[-1]
+    """The products of two arrays of polynomials (R, L), cut at degree L."""
+    length = a.shape[1]
     found = np.zeros_like(a)
     for i in range(length):
-        found[..., i:] += a[..., i : i + 1] * b[..., : length - i]
+        found[:, i:] += a[:, i : i + 1] * b[:, : length - i]
     return found
