@@ -70,9 +70,9 @@ def test_the_table_has_the_baselines_and_intervals(surefoot, labelled):
     assert any("arithmetic" in line and "100.0 [100.0, 100.0]" in line for line in lines)
     for name in ("random", "never flags", "step length"):
         assert any(name in line for line in lines)
-    narrow = surefoot("eval", "processbench", labelled, "-m", "arithmetic", COLUMNS="70").stdout
+    narrow = surefoot("eval", "processbench", labelled, "-m", "arithmetic", COLUMNS="80").stdout
     assert "[100.0, 100.0]" in narrow
-    assert max(map(len, narrow.splitlines())) <= 70
+    assert max(map(len, narrow.splitlines())) <= 80
 
 
 def test_scores_that_the_traces_hold_give_the_same_figures(surefoot, labelled, tmp_path):
