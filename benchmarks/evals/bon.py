@@ -56,9 +56,7 @@ def measure() -> None:
 
 def _high_water_mb() -> float:
     """The most memory that this process has held, in MB (Linux)."""
-    line = next(
-        one for one in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in one
-    )
+    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in one)
     return int(line.split()[1]) / 1000
 
 
