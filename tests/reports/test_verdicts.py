@@ -3,7 +3,7 @@
 import pytest
 
 from surefoot.reports import verdicts
-from surefoot.reports.words import at, interval, method, p_value, points, sizes_of, visible
+from surefoot.reports.words import at, interval, method, p_value, points, sizes_of
 
 
 def plain(text):

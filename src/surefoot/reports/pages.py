@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surefoot.reports.words import visible
+from surefoot.traces.display.text import visible
 from surefoot.traces.records import storage_errors
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from surefoot.reports.words import (
     SCORERS,
     Estimated,
     Family,
+    Method,
     Summary,
     figure_of,
     method,
@@ -22,6 +23,7 @@ from surefoot.reports.words import (
     percent,
     sizes_of,
 )
+from surefoot.traces.display.text import shortened, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,12 +57,13 @@ def curve(summary: Summary, figure: str, *, prefix: str, title: str) -> str:
     """
     with canvas() as (picture, axes):
         names = [name for name in methods_of(summary) if name in DRAWN]
+        named = {name: method(name) for name in names}
         ends: dict[str, tuple[float, float]] = {}
         for name in names:
             rows = [(n, figure_of(summary, name, n, figure)) for n in sizes_of(summary)]
             known = [(n, row) for n, row in rows if row is not None]
             if known:
-                _line(axes, name, known, _marker(name, names))
+                draw_line(axes, method(name), known, marker_of(name, named))
                 ends[name] = (known[-1][0], 100 * known[-1][1]["mean"])
         sizes = sizes_of(summary)
         axes.set_xscale("log", base=2)
@@ -73,7 +76,7 @@ def curve(summary: Summary, figure: str, *, prefix: str, title: str) -> str:
         axes.set_xlabel("N, candidates per problem")
         axes.set_ylabel("%", rotation=0, labelpad=8)
         axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
-        _name_lines(axes, ends)
+        name_lines(axes, ends, named)
         return to_svg(picture, prefix, title)
 
 
@@ -105,8 +108,12 @@ def first_error_bars(summary: Summary, *, prefix: str, title: str) -> str:
         return to_svg(picture, prefix, title)
 
 
-def _line(axes: Axes, name: str, rows: Sequence[tuple[int, Estimated]], marker: str) -> None:
-    family = method(name).family
+def draw_line(
+    axes: Axes, drawn: Method, rows: Sequence[tuple[int, Estimated]], marker: str
+) -> None:
+    """One line in the dash and the colour of its family, with its intervals as a band; each row is
+    an N and the estimate there, a share in [0, 1]."""
+    family = drawn.family
     colour, strong = _FAMILY[family], family in ("prm", "orm")
     xs = [n for n, _ in rows]
     low, mean, high = ([100 * row[part] for _, row in rows] for part in ("low", "mean", "high"))
@@ -122,22 +129,24 @@ def _line(axes: Axes, name: str, rows: Sequence[tuple[int, Estimated]], marker: 
     )
 
 
-def _marker(name: str, names: Sequence[str]) -> str:
-    """A marker that no other line of the same family has."""
-    family = [one for one in names if method(one).family == method(name).family]
+def marker_of(name: str, named: Mapping[str, Method]) -> str:
+    """A marker that no other line of the same family has, of the first few."""
+    family = [one for one in named if named[one].family == named[name].family]
     return _MARKERS[family.index(name) % len(_MARKERS)]
 
 
-def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
+def name_lines(
+    axes: Axes, ends: Mapping[str, tuple[float, float]], named: Mapping[str, Method]
+) -> None:
     """Write each name right of its line's end, moved apart where they would overlap."""
     low, high = axes.get_ylim()
     names = sorted(ends, key=lambda name: ends[name][1])
     heights = [(ends[name][1] - low) / (high - low) for name in names]
     places = dict(zip(names, _spread(heights), strict=True))
     for name, (x, y) in ends.items():
-        family = method(name).family
+        family = named[name].family
         axes.annotate(
-            method(name).label,
+            _short(named[name].label),
             (x, y),
             xytext=(1.05, places[name]),
             textcoords="axes fraction",
@@ -154,6 +163,11 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
             },
             annotation_clip=False,
         )
+
+
+def _short(name: str, most: int = 32) -> str:
+    shown, left = shortened(visible(name, ""), most)
+    return f"{shown}…" if left else shown
 
 
 def _spread(heights: Sequence[float]) -> list[float]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from surefoot.reports.words import visible
+from surefoot.traces.display.text import visible
 from surefoot.traces.types import StepLabels, StepScores, Trace
 
 LABEL_WORDS: Mapping[bool | None, tuple[str, str]] = {

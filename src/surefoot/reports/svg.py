@@ -31,6 +31,7 @@ _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "surefoot",
     "font.size": 10,
+    "text.parse_math": False,  # names are only text
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,

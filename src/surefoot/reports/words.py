@@ -131,11 +131,3 @@ def points(difference: float) -> str:
 def p_value(p: float) -> str:
     """A p-value, such as `p = 0.002` or `p < 0.001`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def visible(text: str) -> str:
-    """Text with control characters spelled out, so that a page can hold it and nothing hides."""
-    return "".join(
-        c if c.isprintable() or c in "\n\t\u00a0" else c.encode("unicode_escape").decode()
-        for c in text
-    )

@@ -198,6 +198,12 @@ class StepScores:
                 return i
         return None
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from surefoot.traces.display.html import notebook, scores_html
+
+        return notebook(scores_html(self))
+
     def _some_scores(self) -> list[float]:
         if not self.scored:
             raise AbstainedError(
@@ -295,6 +301,12 @@ class Trace:
     def texts(self) -> tuple[str, ...]:
         """The text of each step."""
         return tuple(step.text for step in self.steps)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from surefoot.traces.display.html import notebook, trace_html
+
+        return notebook(trace_html(self))
 
     @classmethod
     def parse(
