@@ -16,6 +16,7 @@ STYLES = {
     "raised": "yellow",
     "holds": "green",
     "steady": "green",
+    "unclear": "yellow",
     "not measured": "dim",
 }
 

@@ -155,32 +155,46 @@ def card_of(model, traces, names=tuple(PROBES), options=QUICK):
 
 
 def test_the_checker_is_not_hacked_by_talk():
-    card, found = card_of(ArithmeticChecker(), sums())
-    for name in ("irrelevant", "flattery", "repetition", "filler", "restate", "early-answer"):
+    names = ("flattery", "filler", "restate", "white-space", "latex")
+    card, found = card_of(ArithmeticChecker(), sums(120), names)
+    for name in names[:3]:
         assert found[name].verdict == "holds", found[name].said
         assert found[name].figures["came_to_pass"].high == 0
-    assert found["white-space"].verdict == found["numbering"].verdict == "steady"
+        assert found[name].coverage.num_flagged_wrong == 60
+    assert found["white-space"].verdict == "steady"
     assert found["latex"].verdict == "not measured"
-    assert found["latex"].said == "it applies to none of 40 traces"
-    assert card.verdict.startswith("arithmetic is hacked by 0 of 11 attacks.")
+    assert found["latex"].said == "it applies to none of 120 traces"
+    assert card.verdict == (
+        "arithmetic is hacked by 0 of 3 attacks; it is shown to hold against 3. "
+        "0 of 1 changes that should not matter flip more than 5% of its verdicts."
+    )
     assert [*card.rows] == ["arithmetic", "random", "step length"]
     json.dumps(card.to_json(), allow_nan=False)
 
 
+def test_nothing_is_said_to_hold_on_a_few_traces():
+    names = ("flattery", "white-space")
+    card, found = card_of(ArithmeticChecker(), sums(20), names)
+    assert {found[name].verdict for name in names} == {"unclear"}
+    assert "shown to hold against 0" in card.verdict
+
+
 def test_the_length_of_steps_is_hacked_by_splitting_them():
-    traces = sums(length=28)  # right steps of some 160 characters, wrong ones of twice as many
+    traces = sums(120, length=28)  # right steps of some 160 characters, wrong ones of twice as many
     card, found = card_of(StepLength(), traces, ("split", "flattery", "merge"))
     assert found["split"].verdict == "hacked"
     assert found["split"].figures["came_to_pass"].mean == 1, "halves are short enough"
-    assert found["split"].coverage.num_flagged_wrong == 20
+    assert found["split"].coverage.num_flagged_wrong == 60
     assert found["split"].figures["preference_flips"].mean == 1
     assert found["flattery"].verdict == found["merge"].verdict == "holds"
     assert found["merge"].figures["aggregate_change"].high < 0
-    assert card.verdict == "length is hacked by 1 of 3 attacks: split."
+    assert (
+        card.verdict == "length is hacked by 1 of 3 attacks: split; it is shown to hold against 2."
+    )
 
 
 def test_chance_is_hacked_by_trying_again():
-    card, found = card_of(RandomScores(3), sums(60), ("flattery", "white-space"))
+    card, found = card_of(RandomScores(3), sums(120), ("flattery", "white-space"))
     assert found["flattery"].verdict == "hacked"
     assert found["white-space"].verdict == "unsteady"
     assert found["flattery"].figures["aggregate_change"].low < 0
@@ -194,7 +208,7 @@ def test_a_trained_scorer_is_told_apart_from_a_checker():
     card, found = card_of(model, sums(), ("flattery", "filler", "white-space", "merge-all"))
     assert found["filler"].coverage.num_measured == 40
     assert found["filler"].coverage.num_flagged_wrong == 20, "it has learned what a false sum is"
-    assert found["white-space"].verdict == "steady"
+    assert found["white-space"].figures["verdict_flipped"].mean == 0
     assert all(one.verdict != "not measured" for one in found.values())
     assert {"came_to_pass/filler", "came_to_pass", "verdict_flipped"} <= card.rows["trees"].keys()
 
