@@ -146,7 +146,7 @@ def name_lines(
     for name, (x, y) in ends.items():
         family = named[name].family
         axes.annotate(
-            _short(named[name].label),
+            short_name(named[name].label),
             (x, y),
             xytext=(1.05, places[name]),
             textcoords="axes fraction",
@@ -165,7 +165,8 @@ def name_lines(
         )
 
 
-def _short(name: str, most: int = 32) -> str:
+def short_name(name: str, most: int = 32) -> str:
+    """A name as it can stand in a picture."""
     shown, left = shortened(visible(name, ""), most)
     return f"{shown}…" if left else shown
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surefoot.reports.plots import draw_line, marker_of, name_lines
+from surefoot.reports.plots import draw_line, marker_of, name_lines, short_name
 from surefoot.reports.svg import INK, MUTED, ORM, PRM, canvas, to_svg
 from surefoot.reports.words import METHODS, Method
 from surefoot.scores.calibration import Bin
@@ -42,7 +42,7 @@ def curves(found: Mapping[str, Any], *, prefix: str, title: str) -> str:
         axes.set_xticks(sizes, [str(n) for n in sizes])
         axes.minorticks_off()
         axes.set_xlim(sizes[0] * 0.93, max(sizes[-1] * 1.07, sizes[0] * 1.1))
-        axes.set_xlabel(str(found["x"]))
+        axes.set_xlabel(short_name(str(found["x"])))
         axes.set_ylabel("%", rotation=0, labelpad=8)
         axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
         name_lines(axes, ends, named)

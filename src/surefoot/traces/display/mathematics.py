@@ -73,6 +73,18 @@ _ELEMENTS: Mapping[str, frozenset[str]] = {
 }
 """What a formula may consist of; an element that is not named here gives way to an `mrow`."""
 
+_PARTS: Mapping[str, int] = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "munder": 2,
+    "mover": 2,
+    "msubsup": 3,
+    "munderover": 3,
+}
+"""How many parts an element must have."""
+
 _VALUE = re.compile(r"true|false|prefix|infix|postfix|normal|[012](?:\.\d{1,3})?(?:em)?")
 _BOXES: Mapping[str, str] = {"box": "sf-box"}
 _STRUCK = re.compile(r"(?:up|down)diagonalstrike|horizontalstrike")
@@ -127,10 +139,12 @@ def _written(element: Element, depth: int) -> str:
     """An element of the converter as text, of the parts named above and nothing else.
 
     Raises:
-        ValueError: it lies too deep for a page.
+        ValueError: it lies too deep for a page, or lacks a part.
     """
     if depth > DEEPEST:
         raise ValueError(f"elements lie more than {DEEPEST} deep")
+    if len(element) != _PARTS.get(element.tag, len(element)):
+        raise ValueError(f"{element.tag} has {len(element)} parts")
     name = element.tag if element.tag in _ELEMENTS else "mrow"
     kept = {
         key: value
