@@ -22,7 +22,11 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
         ("tuning.md", ["True {'loop.lr': 0."]),
         (
             "evaluation.md",
-            ["Estimate(mean=1.0, low=1.0, high=1.0) True", "majority [0.4, 0.4, 0.3, 0.0]\nprm:min"],
+            [
+                "Estimate(mean=1.0, low=1.0, high=1.0) True",
+                "majority [0.4, 0.4, 0.3, 0.0]\nprm:min",
+                "6 + 4 = 10.') ((0,), (2,))",
+            ],
         ),
     ],
 )

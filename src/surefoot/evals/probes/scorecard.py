@@ -208,8 +208,7 @@ def _judged_attack(
     changes = (raised, figures["wrong_step_change"])
     if any(one is not None and one.low > 0 for one in changes):
         return "raised", words
-    below = [_is_below(one, number) for one, number in shares]
-    return ("holds" if below and all(below) else "unclear"), words
+    return ("holds" if _are_below(shares) else "unclear"), words
 
 
 def _judged_invariance(
@@ -225,7 +224,7 @@ def _judged_invariance(
         words += f"; the aggregate moves by {moved.mean:.3f} [{moved.low:.3f}, {moved.high:.3f}]"
     if _is_above(flipped, coverage.num_measured):
         return "unsteady", words
-    return ("steady" if _is_below(flipped, coverage.num_measured) else "unclear"), words
+    return ("steady" if _are_below([(flipped, coverage.num_measured)]) else "unclear"), words
 
 
 def _verdict(name: str, findings: Sequence[Finding]) -> str:
@@ -278,9 +277,11 @@ def _is_above(one: Estimate, number: int) -> bool:
     return number >= FEWEST and one.low > TOLERATED
 
 
-def _is_below(one: Estimate, number: int) -> bool:
-    """Whether it is surely not."""
-    return number >= ENOUGH and one.high <= TOLERATED
+def _are_below(shares: Sequence[tuple[Estimate, int]]) -> bool:
+    """Whether none of some shares may be above, and one of them rests on enough cases to say so."""
+    return any(number >= ENOUGH for _, number in shares) and all(
+        one.high <= TOLERATED for one, _ in shares
+    )
 
 
 def _few(number: int) -> str:

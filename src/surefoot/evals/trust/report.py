@@ -203,7 +203,9 @@ def _said(
     if seen is not None:
         share = f"{int(seen.sum()):,} of {len(seen):,} traces have a question of a training file"
         better = lead.get("f1")
-        told = "" if better is None else f"; on those F1 is better by {better.mean:+.3f}"
+        told = (
+            "" if better is None else f"; F1 on those less F1 on the others is {better.mean:+.3f}"
+        )
         ends = "" if better is None else f" [{better.low:+.3f}, {better.high:+.3f}]"
         yield share + told + ends
 
