@@ -4,6 +4,7 @@ import pytest
 
 from surefoot.reports import verdicts
 from surefoot.reports.words import at, interval, method, p_value, points, sizes_of
+from surefoot.traces.display.text import visible
 
 
 def plain(text):
