@@ -29,16 +29,19 @@ def open_rows(out: str | None, resume: bool) -> Iterator[TraceWriter | None]:
         return
     from surefoot.traces.store import TraceWriter
 
-    with TraceWriter(out, resume=is_resumed(out, resume)) as writer:
-        if writer.dropped:
-            note(f"{out}: its last row was half written and is done again")
-        try:
+    is_kept = False
+    try:
+        with TraceWriter(out, resume=is_resumed(out, resume)) as writer:
+            is_kept = is_resumed(out, resume)
+            if writer.dropped:
+                note(f"{out}: its last row was half written and is done again")
             yield writer
-        except KeyboardInterrupt as stop:
-            if writer.done:
-                kept = count(_whole_rows(out), "trace")
-                stop.add_note(f"{kept} are kept in {out}; the same command goes on from there")
-            raise
+    except KeyboardInterrupt as stop:
+        if is_kept and (num := _whole_rows(out)):  # counted when what was buffered is written too
+            stop.add_note(
+                f"{count(num, 'trace')} are kept in {out}; the same command goes on from there"
+            )
+        raise
 
 
 def is_resumed(out: str, resume: bool) -> bool:
