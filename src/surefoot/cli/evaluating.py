@@ -73,14 +73,7 @@ def verb(kind: str) -> Verb:
         from surefoot.evals.benchmark import Options
         from surefoot.evals.benchmarks import BENCHMARKS
 
-        if (model is None) == (scores is None):
-            raise UsageError(
-                "give either --model, to score the traces now, or --scores, to use scores there are"
-            )
-        if scores is not None and loading != Loading():
-            raise UsageError(
-                "options of how a model is loaded mean nothing to --scores; give --model"
-            )
+        source = Source(model, scores, score_kind, loading)
         options = Options(
             threshold=threshold,
             development=development,
@@ -89,20 +82,34 @@ def verb(kind: str) -> Verb:
             num_resamples=resamples,
         )
         inputs = Inputs(files, source_format, strict)
-        reward_model = None if model is None else load_model(model, loading)
-        traces = inputs.read()
-        work = Work(kind, BENCHMARKS[kind], options, inputs)
-        if reward_model is not None:
-            more = {"model": model, "loading": given_options(loading)}
-            found = work.score(reward_model, traces, out, resume, more)
-        else:
-            found = work.hold(str(scores), score_kind, traces, out, resume)
-        finish(work, traces, found, out, common)
-        if reward_model is not None and (windowed := num_windowed(reward_model)):
-            note(f"{count(windowed, 'trace')} too long for the model, scored in windows")
+        carry_out(Work(kind, BENCHMARKS[kind], options, inputs), source, out, resume, common)
 
     run.__name__ = kind.replace("-", "_")
     return run
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the scores come from: a model that is loaded, or scores that are there already.
+
+    Raises:
+        UsageError: it is both or neither, or options of loading are given for scores.
+    """
+
+    model: str | None
+    scores: str | None
+    kind: ScoreKind
+    loading: Loading
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.scores is None):
+            raise UsageError(
+                "give either --model, to score the traces now, or --scores, to use scores there are"
+            )
+        if self.scores is not None and self.loading != Loading():
+            raise UsageError(
+                "options of how a model is loaded mean nothing to --scores; give --model"
+            )
 
 
 @dataclass(frozen=True)
@@ -207,6 +214,23 @@ class Work:
 
         begin_run(out, config, resume=resume)
         return str(out / SCORES_FILE)
+
+
+def carry_out(
+    work: Work, source: Source, out: Path | None, resume: bool, common: Common
+) -> dict[str, Any]:
+    """Score the traces, or take the scores there are, and finish; gives the metrics."""
+    if source.model is None:
+        traces = work.inputs.read()
+        found = work.hold(str(source.scores), source.kind, traces, out, resume)
+        return finish(work, traces, found, out, common)
+    scorer = load_model(source.model, source.loading)
+    traces = work.inputs.read()
+    more = {"model": source.model, "loading": given_options(source.loading)}
+    metrics = finish(work, traces, work.score(scorer, traces, out, resume, more), out, common)
+    if windowed := num_windowed(scorer):
+        note(f"{count(windowed, 'trace')} too long for the model, scored in windows")
+    return metrics
 
 
 def finish(

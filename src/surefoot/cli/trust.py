@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from surefoot.cli.evaluating import Inputs, Work, finish, given_options
-from surefoot.cli.loading import Loading, load_model, num_windowed
+from surefoot.cli.evaluating import Inputs, Source, Work, carry_out
+from surefoot.cli.loading import Loading
 from surefoot.cli.reading import read_files
-from surefoot.cli.say import Common, count, note
+from surefoot.cli.say import Common, note
 from surefoot.errors import UsageError
 from surefoot.traces.types import ScoreKind
 
@@ -61,12 +60,7 @@ def trust(
     from surefoot.evals.benchmark import Options
     from surefoot.evals.trust import trust_benchmark
 
-    if (model is None) == (scores is None):
-        raise UsageError(
-            "give either --model, to score the traces now, or --scores, to use scores there are"
-        )
-    if scores is not None and loading != Loading():
-        raise UsageError("options of how a model is loaded mean nothing to --scores; give --model")
+    source = Source(model, scores, score_kind, loading)
     for file in train:
         if not Path(file).exists():
             raise UsageError(f"--train {file}: there is no such file")
@@ -74,18 +68,9 @@ def trust(
         threshold=threshold, label_source=label_source, seed=seed, num_resamples=resamples
     )
     inputs = Inputs(files, source_format, strict)
-    reward_model = None if model is None else load_model(model, loading)
-    traces = inputs.read()
     taught = {file: read_files([file], None, strict, inputs.skipped) for file in train}
     work = Work(KIND, trust_benchmark(taught), options, inputs, more={"train": list(train)})
-    if reward_model is not None:
-        more: Mapping[str, Any] = {"model": model, "loading": given_options(loading)}
-        found = work.score(reward_model, traces, out, resume, dict(more))
-    else:
-        found = work.hold(str(scores), score_kind, traces, out, resume)
-    metrics = finish(work, traces, found, out, common)
+    metrics = carry_out(work, source, out, resume, common)
     if not common.json:
         for said in metrics["details"]["said"]:
             note(said)
-    if reward_model is not None and (windowed := num_windowed(reward_model)):
-        note(f"{count(windowed, 'trace')} too long for the model, scored in windows")
