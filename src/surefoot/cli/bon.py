@@ -107,6 +107,7 @@ def bon(
     _check(options)
     reward_model = None if model is None else load_model(model, loading)
     read = _read(pools, source_format, strict, skipped)
+    held, score_files = _named_scores([one for pool in read.values() for one in pool], scores)
     with waiting("answers compared"):
         prepared = prepare(
             read,
@@ -116,7 +117,9 @@ def bon(
             num_processes=workers,
             timeout_s=answer_timeout,
         )
-    traces, names, files = _with_scores(prepared.traces, scores, score_kind, strict, skipped)
+    traces, names, files = _with_scores(
+        prepared.traces, held, score_files, score_kind, strict, skipped
+    )
     if reward_model is not None:
         _check_unused(reward_model.name, traces)
         names = [reward_model.name, *names]
@@ -172,11 +175,14 @@ def _read(
     }
 
 
-def _with_scores(
-    traces: Sequence[Trace], given: Sequence[str], kind: ScoreKind, strict: bool, skipped: Skipped
-) -> tuple[list[Trace], list[str], dict[str, Any]]:
-    """The candidates with the scores of all files, whose they are, and what became of the rows."""
-    from surefoot.evals.bon.joining import join
+def _named_scores(
+    traces: Sequence[Trace], given: Sequence[str]
+) -> tuple[list[str], list[tuple[str, str | None]]]:
+    """Which of `--scores` the candidates hold, and which are files, with the names given to them.
+
+    Raises:
+        UsageError: one is neither.
+    """
     from surefoot.evals.bon.rewards import scorers_of
 
     held = scorers_of(traces)
@@ -184,7 +190,7 @@ def _with_scores(
     files: list[tuple[str, str | None]] = []
     for one in given:
         name, equals, path = one.partition("=")
-        if equals or Path(one).exists():
+        if Path(path if equals else one).exists():
             files.append((path, name) if equals else (one, None))
         elif one in held:
             names.append(one)
@@ -194,6 +200,20 @@ def _with_scores(
                 f"--scores {one}: there is no such file, and the traces hold no such scores"
                 f" ({there})"
             )
+    return names, files
+
+
+def _with_scores(
+    traces: Sequence[Trace],
+    names: list[str],
+    files: Sequence[tuple[str, str | None]],
+    kind: ScoreKind,
+    strict: bool,
+    skipped: Skipped,
+) -> tuple[list[Trace], list[str], dict[str, Any]]:
+    """The candidates with the scores of all files, whose they are, and what became of the rows."""
+    from surefoot.evals.bon.joining import join
+
     joined = join(
         traces,
         files,
