@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from surefoot.errors import UsageError
 from surefoot.evals.subsets import Subsets, argmax_of_n, oracle_of_n, random_of_n, vote_of_n
-from surefoot.search.best_of_n import answer_groups, checked_rewards, vote_weights
+from surefoot.search.choosing import answer_groups, checked_rewards, vote_weights
 from surefoot.stats import FloatArray
 
 BoolArray: TypeAlias = NDArray[np.bool_]

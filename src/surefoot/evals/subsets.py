@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.evals.exact_majority import is_feasible, majority_of_n
-from surefoot.search.best_of_n import TIE, FloatArray, reward_ranks, vote_in_subsets
+from surefoot.search.choosing import TIE, FloatArray, reward_ranks, vote_in_subsets
 
 _CELLS_AT_ONCE = 2_000_000
 

@@ -22,7 +22,7 @@ from surefoot.evals.exact_majority import is_feasible
 from surefoot.evals.figures import Figures
 from surefoot.evals.pools import STEP_LENGTH, Pool, expectations
 from surefoot.scores.steps import IntArray
-from surefoot.search.best_of_n import answer_groups
+from surefoot.search.choosing import answer_groups
 from surefoot.stats import (
     Difference,
     Estimate,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.errors import UsageError
-from surefoot.search.best_of_n import (
+from surefoot.search.choosing import (
     answer_groups,
     argmax,
     majority,
