@@ -16,7 +16,7 @@ from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.heads import Head
 from surefoot.models.render import Rendered, text_of
 from surefoot.models.template import Template
-from surefoot.models.tree import TokenTree
+from surefoot.token_tree import TokenTree
 
 VOCABULARY = 151_936
 SHAPES = {

@@ -38,7 +38,7 @@ from surefoot.memory import peak_rss_mb
 from surefoot.models import engine
 from surefoot.models.discriminative import DiscriminativeModel
 from surefoot.models.engine import Engine
-from surefoot.models.tree import TokenTree
+from surefoot.token_tree import TokenTree
 from surefoot.training.batches import Batch
 from surefoot.training.config import TrainConfig
 from surefoot.training.optimizer import optimizer_of

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from surefoot.models import attention
 from surefoot.models.attention import Plan, Segment, has_merged_kernel, tree_attention
-from surefoot.models.tree import TokenTree
+from surefoot.token_tree import TokenTree
 
 HEADS, KEYS, WIDTH = 4, 2, 8
 

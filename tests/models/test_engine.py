@@ -18,7 +18,7 @@ from surefoot.errors import ContractError
 from surefoot.models import attention
 from surefoot.models.engine import Engine, Usage, places_in
 from surefoot.models.precision import linear_in_bfloat16
-from surefoot.models.tree import TokenTree
+from surefoot.token_tree import TokenTree
 
 BASE = {
     "vocab_size": 199,

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from surefoot.models.tree import KeysAndValues, Node
+from surefoot.token_tree import KeysAndValues, Node
 
 NAME = "surefoot_tree"
 

@@ -29,7 +29,7 @@ from surefoot.errors import ContractError
 from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel
 from surefoot.models.fitness import rotary_kinds, unfit, window_of
 from surefoot.models.pruning import LastLayer
-from surefoot.models.tree import KeysAndValues, Node, TokenTree
+from surefoot.token_tree import KeysAndValues, Node, TokenTree
 
 PACK_TOKENS = {"cpu": 640}
 """Tokens of one forward pass, by kind of device: on a CPU wide enough for the matrix products and

@@ -17,7 +17,7 @@ from surefoot.models.base import Branch, Session
 from surefoot.models.engine import places_in
 from surefoot.models.heads import Read, signed
 from surefoot.models.render import Item, Rendered, fits, render, text_of, too_long
-from surefoot.models.tree import Node, TokenTree
+from surefoot.token_tree import Node, TokenTree
 from surefoot.traces.types import StepScores, Trace
 
 if TYPE_CHECKING:
