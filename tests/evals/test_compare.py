@@ -7,7 +7,7 @@ import pytest
 from surefoot.errors import UsageError
 from surefoot.evals.benchmark import Options, evaluate
 from surefoot.evals.benchmarks import BENCHMARKS
-from surefoot.evals.compare import compare, names_of
+from surefoot.evals.compare import MEASURED, compare, names_of
 from surefoot.evals.figures import differences
 from surefoot.evals.run import RunConfig, begin_run, finish_run, read_run
 from surefoot.models.baselines import RandomScores, StepLength
@@ -34,7 +34,7 @@ def run_of(folder, model, traces, *, kind=KIND, **options):
     scored = [replace(one, scores=(model.score(one),)) for one in traces]
     begin_run(folder, RunConfig(kind=kind, scorer=model.name, files=("f",), options=chosen))
     write_traces(folder / "scores.jsonl", scored)
-    benchmark = BENCHMARKS.get(kind)
+    benchmark = MEASURED.get(kind)
     rows = [{"name": model.name, "figures": {}}]
     if benchmark:
         scores = [one.scores[0] for one in scored]
@@ -60,6 +60,22 @@ def test_differences_are_those_of_the_scores_in_the_folders(tmp_path):
     told = found.to_json()
     assert told["differences"]["random"]["accuracy"]["p_value"] <= 1
     assert [one["scorer"] for one in told["runs"]] == ["length", "random"]
+
+
+def test_runs_of_trust_are_compared_over_the_same_questions(tmp_path):
+    traces = made()
+    runs = [
+        run_of(tmp_path / one.name, one, traces, kind="trust")
+        for one in (StepLength(), RandomScores())
+    ]
+    (gaps,) = compare(runs).gaps
+    for figure in ("ece", "brier", "f1", "drift_position_within", "ece/step 1"):
+        first, second = (run.metrics["rows"][0]["figures"][figure]["mean"] for run in runs)
+        assert gaps[figure].mean == pytest.approx(second - first), figure
+    assert gaps["ece"].p_value <= 1
+    other = run_of(tmp_path / "other", RandomScores(), made(first=10), kind="trust")
+    with pytest.raises(UsageError, match="of which 30 are the same"):
+        compare([runs[0], other])
 
 
 def test_runs_over_other_traces_are_refused(tmp_path):
@@ -96,8 +112,8 @@ def test_runs_that_measure_otherwise_are_refused(tmp_path, settings, says):
 
 
 def test_a_kind_that_cannot_be_measured_again_and_a_single_run(tmp_path):
-    runs = [run_of(tmp_path / x, StepLength(), made(), kind="probes") for x in "ab"]
-    with pytest.raises(UsageError, match="give all to one run of probes"):
+    runs = [run_of(tmp_path / x, StepLength(), made(), kind="dreams") for x in "ab"]
+    with pytest.raises(UsageError, match="a run of dreams, and only runs of processbench"):
         compare(runs)
     with pytest.raises(UsageError, match="two runs at least"):
         compare(runs[:1])

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 KIND = "probes"
-PROBES_FILE = "probes.jsonl"
 
 
 def probes(
@@ -70,7 +69,7 @@ def probes(
     from surefoot.evals.benchmark import Options
     from surefoot.evals.probes import probes_named
     from surefoot.evals.probes.scorecard import scorecard
-    from surefoot.evals.run import SCORES_FILE, RunConfig, begin_run, data_hash
+    from surefoot.evals.run import PROBES_FILE, SCORES_FILE, RunConfig, begin_run, data_hash
 
     options = Options(
         threshold=threshold, label_source=label_source, seed=seed, num_resamples=resamples
@@ -94,8 +93,6 @@ def probes(
                 "data": data_hash(traces),
             },
         )
-        if not resume:
-            (out / PROBES_FILE).unlink(missing_ok=True)
         begin_run(out, config, resume=resume)
     unscored = Unscored(strict)
     scores: list[StepScores | None] = []

@@ -12,11 +12,16 @@ from typing import Any
 
 from surefoot.errors import UsageError
 from surefoot.evals.benchmarks import BENCHMARKS
-from surefoot.evals.bon.remeasuring import figures_of_run
+from surefoot.evals.bon import remeasuring as pools
 from surefoot.evals.figures import Figures, differences
+from surefoot.evals.probes import remeasuring as probes
 from surefoot.evals.run import Run, data_hash
+from surefoot.evals.trust import TRUST
 from surefoot.stats import Difference
 from surefoot.traces.types import Trace
+
+MEASURED = {**BENCHMARKS, "trust": TRUST}
+"""What is measured from the traces with their scores alone, by the kind of the run."""
 
 SETTINGS = ("seed", "development", "label_source")
 """Options that have to be the same: they say which traces and labels a figure is over."""
@@ -71,6 +76,8 @@ def compare(runs: Sequence[Run]) -> Comparison:
     for run in others:
         theirs = run.traces()
         _check_traces(first, traces, run, theirs)
+        if first.config.kind == "probes":
+            probes.check_same_probes(first, run)
         options = first.config.options
         gaps.append(
             differences(
@@ -91,13 +98,15 @@ def figures_of(run: Run, traces: Sequence[Trace]) -> Figures:
     """
     kind, options = run.config.kind, run.config.options
     if kind == "bon":
-        return figures_of_run(run, traces)
-    if kind not in BENCHMARKS:
+        return pools.figures_of_run(run, traces)
+    if kind == "probes":
+        return probes.figures_of_run(run, traces)
+    if kind not in MEASURED:
         raise UsageError(
-            f"{run.folder} is a run of {kind}, and only runs of {', '.join(BENCHMARKS)} and bon "
-            f"can be compared; give all to one run of {kind}, which holds them against one another"
+            f"{run.folder} is a run of {kind}, and only runs of {', '.join(MEASURED)}, bon and "
+            "probes can be compared"
         )
-    benchmark = BENCHMARKS[kind]
+    benchmark = MEASURED[kind]
     kept = [trace for trace in traces if benchmark.left_out(trace, options) is None]
     return benchmark.measure(kept, run.scores(kept), options).figures
 

@@ -2,6 +2,7 @@
 
     config.json     what was measured and how: benchmark, scorer, files, options, data hash
     scores.jsonl    the traces with the scores of the scorer, a trace file like any other
+    probes.jsonl    of a run of probes: the altered traces with their scores
     metrics.json    every figure, with intervals, baselines, warnings and what was left out
     report.html     the same for people
 
@@ -27,6 +28,7 @@ from surefoot.traces.types import Trace
 
 CONFIG_FILE = "config.json"
 SCORES_FILE = "scores.jsonl"
+PROBES_FILE = "probes.jsonl"
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
 
@@ -102,7 +104,7 @@ def begin_run(folder: Path, config: RunConfig, *, resume: bool = True) -> None:
                     f"{json.dumps(wanted[name])}; name another folder, or add --no-resume"
                 )
         return
-    for name in (METRICS_FILE, REPORT_FILE, SCORES_FILE):
+    for name in (METRICS_FILE, REPORT_FILE, SCORES_FILE, PROBES_FILE):
         (folder / name).unlink(missing_ok=True)
     _write(place, wanted)
 
