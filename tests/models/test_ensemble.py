@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.errors import ModelError, UnscorableError, UsageError
-from surefoot.models.base import BatchScorer, Session
+from surefoot.models.base import BatchScorer, Scored, Session
 from surefoot.models.baselines import RandomScores, StepLength
 from surefoot.models.checkers import ArithmeticChecker
 from surefoot.models.ensemble import RULES, Ensemble
@@ -285,32 +285,32 @@ class Frugal(BatchScorer):
         return len(text) / 100
 
     def open(self, problem, *, reference=None):
-        self.opened.append(FrugalSession(self))
+        self.opened.append(FrugalSession(self, problem, reference))
         self.reference = reference
         return self.opened[-1]
 
 
 class FrugalSession(Session):
-    def __init__(self, model):
-        super().__init__()
+    def __init__(self, model, problem, reference):
+        super().__init__(problem, reference)
         self.model, self.read, self.forgotten = model, 0, 0
-        self.known = {self.root: ()}
+        self.known = {}
         self.new = []
 
-    def _score(self, prefixes):
+    def _score(self, growths, *, partly):
         self.new = []
-        for branch, steps in prefixes:
-            fresh = steps[len(branch.steps) :]
-            self.read += len(fresh)
-            self.new.append(self.known[branch] + tuple(map(self.model.value, fresh)))
-        return [StepScores(values, self.model.name) for values in self.new]
+        for growth in growths:
+            self.read += len(growth.new_steps)
+            fresh = tuple(map(self.model.value, growth.new_steps))
+            self.new.append(self.known.get(growth.branch, ()) + fresh)
+        return [Scored(StepScores(values, self.model.name)) for values in self.new]
 
     def _keep(self, grown):
         self.known.update(zip(grown, self.new, strict=True))
 
     def _forget(self, branch):
         self.forgotten += 1
-        del self.known[branch]
+        self.known.pop(branch, None)
 
 
 def test_a_session_pays_only_for_what_is_new():

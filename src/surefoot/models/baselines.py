@@ -18,6 +18,7 @@ class StepLength(BatchScorer):
     """
 
     name = "length"
+    reads_tokens = False
 
     CHARACTERS = 400
     """A step of this length scores 1/e."""
@@ -39,6 +40,7 @@ class RandomScores(BatchScorer):
     """
 
     name = "random"
+    reads_tokens = False
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -21,6 +21,7 @@ class ArithmeticChecker(BatchScorer):
     """
 
     name = "arithmetic"
+    reads_tokens = False
 
     HOLDS = 0.95
     FAILS = 0.05

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from surefoot import aggregate
-from surefoot.errors import UsageError
-from surefoot.models.base import BatchScorer, Branch, RewardModel, Session
+from surefoot.errors import UnscorableError, UsageError
+from surefoot.models.base import BatchScorer, Branch, Growth, RewardModel, Scored, Session
+from surefoot.models.foreign import framed
 from surefoot.traces.types import StepScores, Trace
 
 T = TypeVar("T")
@@ -118,7 +119,7 @@ class Ensemble(BatchScorer):
         if default_aggregate is not None:
             aggregate.rule(default_aggregate)
         self.members = tuple(members)
-        self._scorers = [one if isinstance(one, BatchScorer) else _Scorer(one) for one in members]
+        self._scorers = [framed(one) for one in members]
         self.rule = rule
         self.name = name or f"{rule}({', '.join(member.name for member in members)})"
         self.default_aggregate = default_aggregate
@@ -150,7 +151,7 @@ class Ensemble(BatchScorer):
     def open(self, problem: str, *, reference: str | None = None) -> Session:
         """A session that holds one of each member, so that each pays for what is new to it."""
         opened = [scorer.open(problem, reference=reference) for scorer in self._scorers]
-        return _EnsembleSession(self, opened)
+        return _EnsembleSession(self, opened, problem, reference)
 
     def combine(self, found: Sequence[StepScores]) -> StepScores:
         """One score per step from those that the members gave to the same trace.
@@ -194,58 +195,67 @@ class Ensemble(BatchScorer):
         return given[0]
 
 
-class _Scorer(BatchScorer):
-    """A member that is not of our frame, held to what the frame promises."""
-
-    def __init__(self, model: RewardModel) -> None:
-        self.model = model
-        self.name = model.name
-
-    def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
-        """The scores of each trace, in order."""
-        return list(self.model.score(traces))
-
-    def open(self, problem: str, *, reference: str | None = None) -> Session:
-        """The model's own session where it has one."""
-        if opened := getattr(self.model, "open", None):
-            session: Session = opened(problem, reference=reference)
-            return session
-        return super().open(problem, reference=reference)
-
-
 class _EnsembleSession(Session):
     """A session that holds one of each member."""
 
-    def __init__(self, ensemble: Ensemble, sessions: Sequence[Session]) -> None:
-        super().__init__()
+    def __init__(
+        self, ensemble: Ensemble, sessions: Sequence[Session], problem: str, reference: str | None
+    ) -> None:
+        super().__init__(problem, reference)
         self._ensemble, self._sessions = ensemble, sessions
         self._twins = {self.root: tuple(session.root for session in sessions)}
         """The branch of each member's session that stands for one of ours."""
-        self._grown: list[tuple[Branch, ...]] = []
+        self._new: list[tuple[Branch, ...]] = []
 
-    def _score(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
-        by_member: list[list[Branch]] = []
+    def plant(self, problem: str, *, reference: str | None = None) -> Branch:
+        """One more problem, in every member's session."""
+        twins = []
+        with ExitStack() as undo:
+            for session in self._sessions:
+                twins.append(session.plant(problem, reference=reference))
+                undo.callback(session.drop, twins[-1])
+            root = super().plant(problem, reference=reference)
+            undo.pop_all()
+        self._twins[root] = tuple(twins)
+        return root
+
+    def _score(
+        self, growths: Sequence[Growth], *, partly: bool
+    ) -> Sequence[Scored | UnscorableError]:
+        refused: dict[int, UnscorableError] = {}
+        twins: list[list[Branch]] = [[] for _ in growths]
         with ExitStack() as undo:
             for place, session in enumerate(self._sessions):
-                grown = session.extend(
-                    [
-                        (self._twins[branch][place], steps[len(branch.steps) :])
-                        for branch, steps in prefixes
-                    ]
-                )
-                for branch in grown:
-                    undo.callback(session.drop, branch)
-                by_member.append(grown)
-            self._grown = list(zip(*by_member, strict=True))
-            scores = [
-                self._ensemble.combine([cast(StepScores, twin.scores) for twin in twins])
-                for twins in self._grown
+                open_places = [i for i in range(len(growths)) if i not in refused]
+                extensions = [
+                    (self._twins[growths[i].branch][place], growths[i].new_steps)
+                    for i in open_places
+                ]
+                grown = session.try_extend(extensions) if partly else session.extend(extensions)
+                for i, one in zip(open_places, grown, strict=True):
+                    if isinstance(one, UnscorableError):
+                        refused[i] = one
+                    else:
+                        twins[i].append(one)
+                        undo.callback(session.drop, one)
+            scored = [
+                refused[i] if i in refused else self._combined(own) for i, own in enumerate(twins)
             ]
             undo.pop_all()
-        return scores
+        for i in refused:
+            for session, twin in zip(self._sessions, twins[i], strict=False):
+                session.drop(twin)
+        self._new = [tuple(own) for i, own in enumerate(twins) if i not in refused]
+        return scored
+
+    def _combined(self, twins: Sequence[Branch]) -> Scored:
+        scores = self._ensemble.combine([cast(StepScores, twin.scores) for twin in twins])
+        costs = [twin.num_tokens for twin in twins if twin.num_tokens is not None]
+        return Scored(scores, sum(costs) if len(costs) == len(twins) else None)
 
     def _keep(self, grown: Sequence[Branch]) -> None:
-        self._twins.update(zip(grown, self._grown, strict=True))
+        self._twins.update(zip(grown, self._new, strict=True))
+        self._new = []
 
     def _forget(self, branch: Branch) -> None:
         for session, twin in zip(self._sessions, self._twins.pop(branch), strict=True):

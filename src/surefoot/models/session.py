@@ -1,6 +1,7 @@
 """A search's growing traces, scored with every token computed once.
 
-The session keeps a tree of all tokens of its branches with their keys and values. A new branch is
+The session keeps one tree of all tokens of its branches, whatever their problems, with their keys
+and values. A new branch is
 rendered as a whole, so its tokens are those of a plain scoring; what the tree holds of them is
 taken from there, the rest is computed together with that of all other new branches.
 """
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from surefoot.models.base import Branch, Session
+from surefoot.errors import UnscorableError
+from surefoot.models.base import Branch, Growth, Scored, Session
 from surefoot.models.engine import places_in
 from surefoot.models.heads import Read, signed
-from surefoot.models.render import Item, Rendered, fits, render, text_of, too_long
+from surefoot.models.render import Item, Rendered, Text, fits, render, text_of, too_long
 from surefoot.token_tree import Node, TokenTree
-from surefoot.traces.types import StepScores, Trace
 
 if TYPE_CHECKING:
     from surefoot.models.discriminative import DiscriminativeModel
@@ -34,82 +35,113 @@ class _Kept(NamedTuple):
     ends: list[Node]
 
 
+_NOTHING = _Kept([], None, [])
+
+
 class TreeSession(Session):
     """A session of a scorer whose engine packs."""
 
     def __init__(self, model: DiscriminativeModel, problem: str, reference: str | None) -> None:
-        super().__init__()
+        super().__init__(problem, reference)
         self.model = model
-        self.problem = problem
-        self.reference = reference
         self.tree = TokenTree()
-        self._holds: dict[Branch, _Kept] = {self.root: _Kept([], None, [])}
+        self._holds: dict[Branch, _Kept] = {}
+        """Of all branches but the roots, which hold nothing."""
         self._new: list[_Kept] = []
         self._laid: list[Node] = []
         """The last nodes of the rows that are being scored, held until it is known which stay."""
 
-    def _score(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
+    def _score(
+        self, growths: Sequence[Growth], *, partly: bool
+    ) -> Sequence[Scored | UnscorableError]:
+        items = self._items(growths)
+        refused = [one for one in items if isinstance(one, UnscorableError)]
+        if refused and not partly:
+            raise refused[0]
+        read = [(g, one) for g, one in zip(growths, items, strict=True) if isinstance(one, Item)]
         with ExitStack() as undo:
             undo.callback(self._clear)
-            scores = self._scored(prefixes)
+            scored = iter(self._scored(read) if read else [])
             undo.pop_all()
-        return scores
+        return [next(scored) if isinstance(one, Item) else one for one in items]
 
-    def _scored(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[StepScores]:
-        items = self._items(prefixes)
-        rows = [row for item in items for row in item.rows]
-        reads = self._read(rows)
+    def _scored(self, items: Sequence[tuple[Growth, Item]]) -> list[Scored]:
+        costs = [0] * sum(len(item.rows) for _, item in items)
+
+        def read(rows: Sequence[Rendered]) -> list[list[Read]]:
+            reads, more = self._read(rows)
+            costs[:] = map(sum, zip(costs, more, strict=True))
+            return reads
+
+        rows = [row for _, item in items for row in item.rows]
+        reads = read(rows)
         if self.model.contract.template.second is not None:
-            rows, reads = self.model.second_pass(items, reads, self._read)
-        rest = iter(zip(rows, reads, strict=True))
+            rows, reads = self.model.second_pass([item for _, item in items], reads, read)
+        rest = iter(zip(rows, reads, costs, strict=True))
         self._new = []
-        for (branch, _), item in zip(prefixes, items, strict=True):
+        scored = []
+        for growth, item in items:
             own = [next(rest) for _ in item.rows]
-            before = self._holds[branch].reads[: item.text.read_from]
-            self._new.append(
-                _Kept(
-                    before + [read for _, some in own for read in some],
-                    own[0][0],
-                    [self.tree.path(row.ids)[-1] for row, _ in own],
-                )
+            before = self._holds.get(growth.branch, _NOTHING).reads[: item.text.read_from]
+            kept = _Kept(
+                [*before, *(read for _, some, _ in own for read in some)],
+                own[0][0],
+                [self.tree.path(row.ids)[-1] for row, _, _ in own],
             )
-        return [signed(kept.reads, self.model.contract, self.model.name) for kept in self._new]
+            self._new.append(kept)
+            scores = signed(kept.reads, self.model.contract, self.model.name)
+            scored.append(Scored(scores, sum(cost for _, _, cost in own)))
+        return scored
 
-    def _items(self, prefixes: Sequence[tuple[Branch, tuple[str, ...]]]) -> list[Item]:
+    def _items(self, growths: Sequence[Growth]) -> list[Item | UnscorableError]:
         """What is to be read: the new steps, or all where the old ones are cut into other tokens
-        now that more stands behind them.
-
-        Raises:
-            TraceError: a step is empty or no text.
-            UnscorableError: a prefix is too long, or a step of it cannot be scored.
-        """
-        model = self.model
-        traces = [Trace(self.problem, steps, reference=self.reference) for _, steps in prefixes]
+        now that more stands behind them. An error stands for a prefix that is too long or has a
+        step that cannot be scored."""
         texts = [
-            text_of(trace)._replace(read_from=len(branch.steps))
-            for trace, (branch, _) in zip(traces, prefixes, strict=True)
+            text_of(growth.trace)._replace(read_from=len(growth.branch.steps)) for growth in growths
         ]
-        items = []
-        for i, rows in enumerate(render(texts, model.contract, model.renderer)):
-            text = texts[i]
-            old = self._holds[prefixes[i][0]].row
-            if old is not None and model.contract.template.past is None:
-                scored = old.slots[-1] + 1 + max(0, model.contract.reading.shift)
-                if rows[0].ids[:scored] != old.ids[:scored]:
-                    text = text._replace(read_from=0)
-                    (rows,) = render([text], model.contract, model.renderer)
-            if not fits(rows, model.contract.max_tokens):
-                raise too_long(text, rows, model.contract.max_tokens)
-            items.append(Item(i, text, rows))
-        return items
+        return [
+            rows if isinstance(rows, UnscorableError) else self._item(i, growth, text, rows)
+            for i, (growth, text, rows) in enumerate(
+                zip(growths, texts, self._rendered(texts), strict=True)
+            )
+        ]
 
-    def _read(self, rows: Sequence[Rendered]) -> list[list[Read]]:
-        """The reads at the slots of each row; what the tree holds is not computed again."""
+    def _rendered(self, texts: Sequence[Text]) -> Sequence[list[Rendered] | UnscorableError]:
+        """The rows of each text, or why there are none."""
+        try:
+            return render(texts, self.model.contract, self.model.renderer)
+        except UnscorableError as error:
+            if len(texts) == 1:
+                return [error.with_traceback(None)]
+            return [rows for text in texts for rows in self._rendered([text])]
+
+    def _item(
+        self, place: int, growth: Growth, text: Text, rows: list[Rendered]
+    ) -> Item | UnscorableError:
+        contract = self.model.contract
+        old = self._holds.get(growth.branch, _NOTHING).row
+        if old is not None and contract.template.past is None:
+            scored = old.slots[-1] + 1 + max(0, contract.reading.shift)
+            if rows[0].ids[:scored] != old.ids[:scored]:
+                text = text._replace(read_from=0)
+                (again,) = self._rendered([text])
+                if isinstance(again, UnscorableError):
+                    return again
+                rows = again
+        if not fits(rows, contract.max_tokens):
+            return too_long(text, rows, contract.max_tokens)
+        return Item(place, text, rows)
+
+    def _read(self, rows: Sequence[Rendered]) -> tuple[list[list[Read]], list[int]]:
+        """The reads at the slots of each row, and how many tokens each cost; what the tree holds is
+        not computed again, and what several rows share is for the first of them to pay."""
         for row in rows:
             self._laid.append(self.tree.add(row.ids))
             self.tree.hold(self._laid[-1])
         engine = self.model.engine
         self.tree.cut(engine.pack_tokens)
+        costs = self._costs(rows)
         wanted: dict[Node, set[int]] = {}
         found = [places_in(self.tree, row.ids, self.model.places(row)) for row in rows]
         for node, place in (one for own in found for one in own):
@@ -121,12 +153,25 @@ class TreeSession(Session):
             states = torch.stack([node.found[place] for node, place in new])
             for (node, place), read in zip(new, self.model.reads_of(states), strict=True):
                 node.found[place] = read
-        return [
-            [node.found[place] for node, place in own]
-            if all(place in node.found for node, place in own)
-            else self.model.read([row])[0]
-            for row, own in zip(rows, found, strict=True)
-        ]
+        reads = []
+        for i, (row, own) in enumerate(zip(rows, found, strict=True)):
+            if all(place in node.found for node, place in own):
+                reads.append([node.found[place] for node, place in own])
+            else:
+                reads += self.model.read([row])
+                costs[i] += len(row.ids)
+        return reads, costs
+
+    def _costs(self, rows: Sequence[Rendered]) -> list[int]:
+        """How many tokens of each row are neither computed nor in a row before it."""
+        seen: set[Node] = set()
+        costs = []
+        for row in rows:
+            path = self.tree.path(row.ids)
+            new = [node for node in path if not node.is_computed and node not in seen]
+            seen.update(new)
+            costs.append(sum(len(node.ids) for node in new))
+        return costs
 
     def _keep(self, grown: Sequence[Branch]) -> None:
         for branch, kept in zip(grown, self._new, strict=True):
@@ -142,5 +187,5 @@ class TreeSession(Session):
         self._laid, self._new = [], []
 
     def _forget(self, branch: Branch) -> None:
-        for node in self._holds.pop(branch).ends:
+        for node in self._holds.pop(branch, _NOTHING).ends:
             self.tree.release(node)

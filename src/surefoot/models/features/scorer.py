@@ -51,6 +51,8 @@ class FeatureScorer(BatchScorer):
     It reads no observations. A score depends on the question, the earlier steps and the step.
     """
 
+    reads_tokens = False
+
     def __init__(self, trees: Booster, description: Description) -> None:
         if description.features != FEATURES:
             raise ModelError(
