@@ -9,7 +9,7 @@ Nothing that a model wrote is ever run as code.
 """
 
 from surefoot.labels.answers.comparing import METHODS, AnswerCheck, Checked, compare, same_answer
-from surefoot.labels.answers.finding import extract_answer
+from surefoot.labels.answers.finding import extract_answer, stated_answer
 from surefoot.labels.answers.grading import (
     Given,
     answer_workers,
@@ -30,4 +30,5 @@ __all__ = [
     "judge_outcome",
     "judge_outcomes",
     "same_answer",
+    "stated_answer",
 ]

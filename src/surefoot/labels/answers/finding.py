@@ -47,14 +47,9 @@ def extract_answer(text: str) -> str | None:
 
 def find_answer(text: str) -> FoundAnswer | None:
     """As `extract_answer`, with the numbers that might be the answer instead."""
-    boxed = _last_boxed(text)
-    if boxed:
-        return FoundAnswer(boxed)
+    if (stated := stated_answer(text)) is not None:
+        return FoundAnswer(stated)
     last_line = text.rstrip().rfind("\n") + 1
-    for mark in reversed(list(_MARKED.finditer(text))):
-        heading = mark.group().startswith("####") and mark.start() < last_line
-        if not heading and (answer := _marked(text[mark.end() :])):
-            return FoundAnswer(answer)
     bold = [one for one in _BOLD.findall(text[last_line:]) if _NUMBER.search(one)]
     if bold:
         return FoundAnswer(_numbers(bold[-1])[-1])
@@ -66,6 +61,20 @@ def find_answer(text: str) -> FoundAnswer | None:
     if results and _value(results[-1]) in map(_value, choices):
         choices.sort(key=lambda one: _value(one) != _value(results[-1]))
     return FoundAnswer(choices[0], tuple(choices[1 : MAX_RIVALS + 1]))
+
+
+def stated_answer(text: str) -> str | None:
+    r"""The answer that a text says is its answer, by ``\boxed{...}``, "answer is", "# Answer" or
+    "####": as `extract_answer`, without its guesses from numbers. A solution that states one is
+    complete."""
+    if boxed := _last_boxed(text):
+        return boxed
+    last_line = text.rstrip().rfind("\n") + 1
+    for mark in reversed(list(_MARKED.finditer(text))):
+        heading = mark.group().startswith("####") and mark.start() < last_line
+        if not heading and (answer := _marked(text[mark.end() :])):
+            return answer
+    return None
 
 
 def _is_cut(text: str) -> bool:
