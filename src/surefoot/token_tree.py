@@ -74,6 +74,24 @@ class TokenTree:
             rest = rest[shared:]
         return node
 
+    def computed(self, ids: Sequence[int]) -> list[tuple[Node, int]]:
+        """The nodes that spell the longest computed beginning of a sequence, and how many first
+        tokens of each belong to it."""
+        rest = np.asarray(ids, dtype=np.int64)
+        found = []
+        node: Node | None = self.root
+        while len(rest):
+            assert node is not None
+            node = node.children.get(int(rest[0]))
+            if node is None or not node.is_computed:
+                break
+            shared = _shared(node.ids, rest)
+            found.append((node, shared))
+            if shared < len(node.ids):
+                break
+            rest = rest[shared:]
+        return found
+
     def path(self, ids: Sequence[int]) -> list[Node]:
         """The nodes that spell a sequence which was put in before."""
         nodes = []
@@ -102,14 +120,17 @@ class TokenTree:
         """Keep a node and those before it until it is released as often as it was held."""
         node.holders += 1
 
-    def release(self, node: Node) -> None:
-        """Let go of a node; what no held node needs is taken out."""
+    def release(self, node: Node) -> list[Node]:
+        """Let go of a node; what no held node needs is taken out, and given."""
         node.holders -= 1
+        gone = []
         while node.parent is not None and not node.holders and not node.children:
             parent = node.parent
             del parent.children[int(node.ids[0])]
             node.memory, node.found = None, {}
+            gone.append(node)
             node = parent
+        return gone
 
 
 def split(node: Node, at: int) -> Node:

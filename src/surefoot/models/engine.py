@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from surefoot.errors import ContractError
+from surefoot.fitness import rotary_kinds, unfit, window_of
 from surefoot.models.attention import NAME, Plan, Segment, has_merged_kernel
-from surefoot.models.fitness import rotary_kinds, unfit, window_of
 from surefoot.models.pruning import LastLayer
 from surefoot.token_tree import KeysAndValues, Node, TokenTree
 
@@ -104,6 +104,20 @@ class Engine:
         found, wanted = _places(tree, rows)
         self.compute(tree, wanted, keep=False)
         return [torch.stack([node.found[place] for node, place in one]) for one in found]
+
+    def costs(self, sequences: Sequence[Sequence[int]]) -> list[int]:
+        """The tokens that `states` computes for each sequence: where it packs, only those that no
+        sequence before begins with."""
+        if self.reason is not None:
+            return [len(ids) for ids in sequences]
+        tree = TokenTree()
+        found = []
+        for ids in sequences:
+            end = tree.add(ids)
+            is_new = not end.children and not end.holders
+            found.append(len(end.ids) if is_new else 0)
+            tree.hold(end)
+        return found
 
     def differentiable(self, rows: Sequence[Row]) -> list[Tensor]:
         """As `states`, with gradients; only while `held`. All passes are parts of one graph."""

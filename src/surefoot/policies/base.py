@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from surefoot.errors import UsageError
@@ -49,6 +49,10 @@ class Continuation:
     number. `finished` is false where the length limit or a step limit cut the text; a last step
     that the length limit cut short is kept. `failed` says why there is no text at all, where a
     server gave none.
+
+    `num_read` is the number of tokens that were read for it alone: the first of those that were
+    drawn together carries what was read for all, so that the sum over all is what was read. It
+    depends on what was asked before and beside it, so it does not make two of them differ.
     """
 
     steps: tuple[str, ...]
@@ -56,6 +60,7 @@ class Continuation:
     num_tokens: int
     finished: bool
     failed: str | None = None
+    num_read: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,11 +94,16 @@ class Sampling:
 
 @dataclass(slots=True)
 class Usage:
-    """What a policy has spent since it was made: tokens read and written, and batches sampled."""
+    """What a policy has spent since it was made.
+
+    Tokens that were computed by reading, those written, and batches sampled or requests answered;
+    `cached_tokens` stood before what was to be written too, but were known and not computed again.
+    """
 
     prompt_tokens: int = 0
     new_tokens: int = 0
     calls: int = 0
+    cached_tokens: int = 0
 
 
 class Policy(Protocol):

@@ -6,6 +6,7 @@ Covers models that continue plain text in a `Layout`; those that answer in a cha
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from surefoot.errors import ModelError, UnscorableError, UsageError
 from surefoot.policies.base import Continuation, Prefix, Sampling, Usage, sample_seeds
 from surefoot.policies.checkpoints import read_checkpoint, whole_folder
+from surefoot.policies.prefix_cache import PrefixCache
 from surefoot.policies.sampling import Row, end_tokens, own_spots, sample_rows
 from surefoot.traces.layout import Layout
 
@@ -28,6 +30,10 @@ class LocalPolicy:
     `batch_size` is how many rows are sampled together; the `n` rows of a prefix always are. A row
     stops with its prefix and all it wrote at the model's last position, if not before, and is then
     not finished.
+
+    `cache_tokens` is how many tokens, at most, are remembered from call to call with their keys and
+    values (see `PrefixCache`), so that a prefix of which a beginning is known is read from there
+    on; 0 remembers none. What is written does not depend on it, but for rounding.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class LocalPolicy:
         *,
         name: str = "local",
         batch_size: int = 256,
+        cache_tokens: int = 0,
     ) -> None:
         if tokenizer.eos_token_id is None:
             raise ModelError(
@@ -50,6 +57,8 @@ class LocalPolicy:
         self.name = name
         self.batch_size = batch_size
         self.usage = Usage()
+        self.cache = PrefixCache(model, cache_tokens) if cache_tokens else None
+        self._lock = threading.Lock()
         self._ends = end_tokens(model, tokenizer)
         self._may_end: dict[int, bool] = {}
 
@@ -97,17 +106,19 @@ class LocalPolicy:
         found: list[list[Continuation]] = [[] for _ in prompts]
         for start in range(0, len(order), per_batch):
             chosen = order[start : start + per_batch]
-            rows = sample_rows(
-                self.model,
-                [prompts[i] for i in chosen],
-                [room[i] for i in chosen],
-                n,
-                ends=self._ends,
-                sampling=sampling,
-                spots=own_spots([one for i in chosen for one in seeds[i]]),
-                goes_on=lambda row: self._goes_on(row, sampling.max_new_steps),
-                usage=self.usage,
-            )
+            with self._lock:
+                rows = sample_rows(
+                    self.model,
+                    [prompts[i] for i in chosen],
+                    [room[i] for i in chosen],
+                    n,
+                    ends=self._ends,
+                    sampling=sampling,
+                    spots=own_spots([one for i in chosen for one in seeds[i]]),
+                    goes_on=lambda row: self._goes_on(row, sampling.max_new_steps),
+                    usage=self.usage,
+                    kept=self.cache,
+                )
             for row in rows:
                 found[chosen[row.prompt]].append(self._continuation(row, sampling.max_new_steps))
         return found
@@ -141,7 +152,9 @@ class LocalPolicy:
 
     def _continuation(self, row: Row, max_steps: int | None) -> Continuation:
         steps = _without_blanks(self._decode(row.tokens).split(self.layout.step_end))[:max_steps]
-        return Continuation(tuple(steps), row.logprob, row.num_sampled, row.finished)
+        return Continuation(
+            tuple(steps), row.logprob, row.num_sampled, row.finished, num_read=row.num_read
+        )
 
     def _decode(self, tokens: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(

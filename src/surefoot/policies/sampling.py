@@ -1,6 +1,7 @@
 """Tokens drawn from a causal language model with a key-value cache, many rows at a time.
 
-Each prompt is read once and its cache copied to its rows. Rows that have ended leave the batch.
+Each prompt is read once, equal ones together, and its cache copied to its rows. Rows that have
+ended leave the batch.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from surefoot.policies.base import Sampling, Usage
+from surefoot.policies.passes import Laid, last_logits, lay, new_cache
+from surefoot.policies.prefix_cache import PrefixCache
 
 _AHEAD = 32
 """How many random numbers of a row are drawn at once."""
@@ -24,7 +26,8 @@ class Row:
     """What has been sampled so far in one row, and how many tokens may be.
 
     `logprob` is the sum over the sampled tokens, the end of the text among them, at temperature 1;
-    `tokens` holds all of them but that end.
+    `tokens` holds all of them but that end. The first row of a prompt has in `num_read` how many of
+    its tokens were read.
     """
 
     prompt: int
@@ -34,6 +37,7 @@ class Row:
     logprob: float = 0.0
     num_sampled: int = 0
     finished: bool = False
+    num_read: int = 0
 
 
 @torch.inference_mode()
@@ -48,6 +52,7 @@ def sample_rows(
     spots: Callable[[Sequence[int]], torch.Tensor],
     goes_on: Callable[[Row], bool],
     usage: Usage,
+    kept: PrefixCache | None = None,
 ) -> list[Row]:
     """`n` rows for each prompt, in order.
 
@@ -61,17 +66,26 @@ def sample_rows(
         spots: Where in [0, 1) the next token of each of the given rows is drawn, shape (B, 1).
         goes_on: Whether a row that has taken one more token and did not end wants another.
         usage: Where what is spent is counted.
+        kept: What is known of the prompts; it keeps the rows too.
     """
-    ids, mask, positions = _padded(prompts, model.device)
     rows = [Row(i, room[i]) for i in range(len(prompts)) for _ in range(n)]
-    cache = DynamicCache()
+    places: dict[tuple[int, ...], int] = {}
+    owners = [places.setdefault(tuple(prompt), len(places)) for prompt in prompts]
+    distinct = list(places)
+    cache, known = (new_cache(model), [0] * len(distinct)) if kept is None else kept.open(distinct)
+    laid = lay(distinct, known, model.device)
+    logits = last_logits(model, laid, cache)
     usage.calls += 1
-    usage.prompt_tokens += sum(map(len, prompts))
-    logits = _forward(model, ids, mask, positions, cache)
-    cache.batch_repeat_interleave(n)
-    logits = logits.repeat_interleave(n, 0)
-    mask = mask.repeat_interleave(n, 0)
-    positions = positions[:, -1].repeat_interleave(n, 0)
+    for i, (prompt, k) in enumerate(zip(distinct, known, strict=True)):
+        rows[owners.index(i) * n].num_read = len(prompt) - k
+        if kept is not None:
+            kept.keep(prompt, cache, i)
+    read = sum(row.num_read for row in rows)
+    usage.prompt_tokens += read
+    usage.cached_tokens += sum(map(len, prompts)) - read
+    chosen = torch.tensor(owners, device=model.device).repeat_interleave(n)
+    cache.reorder_cache(chosen)
+    logits, mask, positions = logits[chosen], laid.mask[chosen], laid.positions[chosen, -1]
     alive = list(range(len(rows)))
     while True:
         tokens, logprobs = draw(logits, sampling, spots(alive))
@@ -88,16 +102,24 @@ def sample_rows(
             row.tokens.append(token)
             if goes_on(row) and row.num_sampled < row.room:
                 going.append(place)
+        if kept is not None:
+            for place in sorted({*range(len(alive))} - {*going}):
+                row = rows[alive[place]]
+                # the last one that was sampled has not been fed
+                fed = row.tokens[: row.num_sampled - 1]
+                kept.keep([*prompts[row.prompt], *fed], cache, place)
         if not going:
             break
         if len(going) < len(alive):
-            keep = torch.tensor(going, device=mask.device)
-            cache.batch_select_indices(keep)
-            tokens, mask, positions = tokens[keep], mask[keep], positions[keep]
+            left = torch.tensor(going, device=mask.device)
+            cache.reorder_cache(left)
+            tokens, mask, positions = tokens[left], mask[left], positions[left]
             alive = [alive[place] for place in going]
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
         positions = positions + 1
-        logits = _forward(model, tokens[:, None], mask, positions[:, None], cache)
+        logits = last_logits(model, Laid(tokens[:, None], mask, positions[:, None]), cache)
+    if kept is not None:
+        kept.trim()
     usage.new_tokens += sum(row.num_sampled for row in rows)
     return rows
 
@@ -125,7 +147,7 @@ def next_logprobs(model: Any, prompts: Sequence[Sequence[int]], usage: Usage) ->
     """Log-probabilities of every token to follow each prompt, shape (B, V), in fp32."""
     usage.calls += 1
     usage.prompt_tokens += sum(map(len, prompts))
-    logits = _forward(model, *_padded(prompts, model.device), None)
+    logits = last_logits(model, lay(prompts, [0] * len(prompts), model.device), None)
     return torch.log_softmax(logits.float(), -1)
 
 
@@ -170,33 +192,3 @@ def _narrowed(weights: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         beyond = share.cumsum(-1) - share >= sampling.top_p
         weights = weights.masked_fill(beyond.scatter(-1, order, beyond), -math.inf)
     return weights
-
-
-def _padded(
-    prompts: Sequence[Sequence[int]], device: Any
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Left-padded ids, mask and positions, each of shape (B, T)."""
-    width = max(map(len, prompts))
-    ids = torch.zeros(len(prompts), width, dtype=torch.long)
-    mask = torch.zeros(len(prompts), width, dtype=torch.long)
-    for i, prompt in enumerate(prompts):
-        ids[i, width - len(prompt) :] = torch.tensor(prompt)
-        mask[i, width - len(prompt) :] = 1
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    return ids.to(device), mask.to(device), positions.to(device)
-
-
-def _forward(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any
-) -> torch.Tensor:
-    """Logits of the last position, shape (B, V)."""
-    out = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=cache is not None,
-        logits_to_keep=1,
-    )
-    last: torch.Tensor = out.logits[:, -1]
-    return last

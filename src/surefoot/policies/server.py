@@ -7,7 +7,7 @@ other: its cause stands in its place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from surefoot.errors import ModelError, TraceError, UsageError
@@ -125,8 +125,11 @@ class ServerPolicy:
             whole = [{**bodies[i], "stop": [*self.stop] or None} for i in blank]
             again = self._written(whole, [owners[i] for i in blank], sampling.max_new_steps)
             for i, one in zip(blank, again, strict=True):
-                spent = one.num_tokens + found[i].num_tokens
-                found[i] = Continuation(one.steps, None, spent, one.finished, one.failed)
+                found[i] = replace(
+                    one,
+                    num_tokens=one.num_tokens + found[i].num_tokens,
+                    num_read=one.num_read + found[i].num_read,
+                )
         return [found[i * n : (i + 1) * n] for i in range(len(prefixes))]
 
     @property
@@ -188,7 +191,7 @@ class ServerPolicy:
         whole = len(steps)
         steps = steps[:max_steps]
         finished = reason == "stop" and len(steps) == whole and not self._cut(answer, body)
-        return Continuation(tuple(steps), None, written, finished)
+        return Continuation(tuple(steps), None, written, finished, num_read=read)
 
     def _cut(self, answer: Any, body: Mapping[str, Any]) -> bool:
         """Whether the text ends at the end of a step and not by itself. A server that does not say
