@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from surefoot.errors import ContractError
-from surefoot.models.base import BatchScorer, Session
+from surefoot.models.base import BatchScorer, Scored, Session
 from surefoot.models.contract import CONTRACT_FILE, Contract
 from surefoot.models.engine import Engine
 from surefoot.models.heads import Head, Read, check_logits, layers_head, link, signed, tokens_head
@@ -122,23 +122,37 @@ class DiscriminativeModel(BatchScorer):
 
     def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
         """The scores of each trace; equal traces are computed once."""
+        return [one.scores for one in self.counted_batch(traces)]
+
+    def counted_batch(self, traces: Sequence[Trace]) -> list[Scored]:
+        """As `score_batch`; tokens are counted where the engine does not pack."""
         texts = list(dict.fromkeys(text_of(trace) for trace in traces))
         found: list[list[Read]] = [[] for _ in texts]
+        sizes = [0] * len(texts)
         in_windows: set[Text] = set()
         for group in groups(self.items(texts)):
             in_windows.update(texts[i.place] for i in group if i.text != texts[i.place])
-            reads = self.read([row for item in group for row in item.rows])
+            rows = [row for item in group for row in item.rows]
+            reads, costs = self.read(rows), [len(row.ids) for row in rows]
             if self.contract.template.second is not None:
-                _, reads = self.second_pass(group, reads, self.read)
-            rest = iter(reads)
+                again, reads = self.second_pass(group, reads, self.read)
+                costs = [cost + len(row.ids) for cost, row in zip(costs, again, strict=True)]
+            rest = iter(zip(reads, costs, strict=True))
             for item in group:
-                found[item.place] += [read for _ in item.rows for read in next(rest)]
+                for own, cost in islice(rest, len(item.rows)):
+                    found[item.place] += own
+                    sizes[item.place] += cost
+        self.windowed += sum(text_of(trace) in in_windows for trace in traces)
         scores = {
             text: signed(own, self.contract, self.name)
             for text, own in zip(texts, found, strict=True)
         }
-        self.windowed += sum(text_of(trace) in in_windows for trace in traces)
-        return [scores[text_of(trace)] for trace in traces]
+        packs = self.engine.reason is None
+        due = {} if packs else dict(zip(texts, sizes, strict=True))
+        return [
+            Scored(scores[text], None if packs else due.pop(text, 0))
+            for text in map(text_of, traces)
+        ]
 
     def items(self, texts: Sequence[Text]) -> Iterator[Item]:
         """Texts with their rows, those of one problem side by side, long ones in windows.

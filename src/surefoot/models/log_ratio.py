@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from surefoot.errors import ContractError
-from surefoot.models.base import BatchScorer
+from surefoot.models.base import BatchScorer, Scored
 from surefoot.models.contract import Contract
 from surefoot.models.discriminative import check_room
 from surefoot.models.engine import Engine
@@ -74,19 +74,28 @@ class LogRatioModel(BatchScorer):
 
     def score_batch(self, traces: Sequence[Trace]) -> list[StepScores]:
         """The scores of each trace."""
+        return [one.scores for one in self.counted_batch(traces)]
+
+    def counted_batch(self, traces: Sequence[Trace]) -> list[Scored]:
+        """As `score_batch`, with the tokens that both models computed for each trace."""
         texts = [text_of(trace) for trace in traces]
         rows = [own for (own,) in render(texts, self.contract, self.renderer)]
         for text, row in zip(texts, rows, strict=True):
             if not fits([row], self.contract.max_tokens):
                 raise too_long(text, [row], self.contract.max_tokens)
-        scores: list[StepScores] = []
+        scored: list[Scored] = []
         group: list[Rendered] = []
         for row in rows:
             if group and sum(len(one.ids) for one in [*group, row]) > GROUP_TOKENS:
-                scores += self._score(group)
+                scored += self._counted(group)
                 group = []
             group.append(row)
-        return scores + self._score(group)
+        return scored + self._counted(group)
+
+    def _counted(self, rows: Sequence[Rendered]) -> list[Scored]:
+        """Rows that are computed together."""
+        costs = [engine.costs([row.ids for row in rows]) for engine in self.engines]
+        return list(map(Scored, self._score(rows), map(sum, zip(*costs, strict=True))))
 
     @torch.no_grad()
     def _score(self, rows: Sequence[Rendered]) -> list[StepScores]:
