@@ -359,3 +359,65 @@ def test_if_one_member_refuses_nothing_is_kept_anywhere():
     assert [len(inner) for inner in (session, *frugal.opened, *strict.opened)] == [2, 2, 2]
     (b,) = session.extend([(a, ["b"])])
     assert b.steps == ("a", "b")
+
+
+def test_a_session_holds_many_problems():
+    """Scores depend on the problem; the one member counts its tokens, the other has none."""
+    frugal, length = Frugal(), StepLength()
+    ensemble = Ensemble([RandomScores(1), frugal, length])
+    session = ensemble.open("p")
+    tasks = {session.root: "p", session.plant("q", reference="r"): "q"}
+    for _ in range(3):
+        asked = [(one, [f"{k}" * (k + 1)]) for one in tasks for k in range(2)]
+        for branch, (parent, _) in zip(session.extend(asked), asked, strict=True):
+            tasks[branch] = tasks[parent]
+            assert branch.scores == ensemble.score(Trace(tasks[branch], branch.steps))
+            assert branch.num_tokens is None
+    for branch in tasks:
+        if branch is not session.root:
+            session.drop(branch)
+    assert [len(one) for one in (session, *session._sessions, session._twins)] == [1] * 5
+    assert len(frugal.opened) == 1
+
+
+def test_tokens_are_those_of_all_members():
+    class Counts(StepLength):
+        def counted_batch(self, traces):
+            return [Scored(scores, 7) for scores in self.score_batch(traces)]
+
+    for members, num_tokens in (
+        ([Counts(), Counts(), StepLength()], 14),
+        ([Counts(), Frugal()], None),
+    ):
+        session = Ensemble(members).open("p")
+        assert session.extend([(session.root, ["a"])])[0].num_tokens == num_tokens
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_what_one_member_refuses_is_kept_by_none(turn):
+    """`no` is refused by the one, `short` by the other, whichever is asked first."""
+    frugal, strict = Frugal(), Strict()
+    ensemble = Ensemble([frugal, strict][::turn])
+    session = ensemble.open("p")
+    roots = [session.root, session.plant("q")]
+    steps = ["a", "short", "b", "no", "c", "", "d"]
+    found = session.try_extend([(roots[k % 2], [step]) for k, step in enumerate(steps)])
+    why = {
+        k: str(one).split(": give")[0]
+        for k, one in enumerate(found)
+        if isinstance(one, UnscorableError)
+    }
+    assert why == {1: "too short", 3: "says no", 5: "step 0: a step is empty"}
+    assert [len(one) for one in (session, *frugal.opened, *strict.opened)] == [6, 6, 6]
+    assert len(session._twins) == 6
+    for k in (0, 2, 4, 6):
+        assert found[k].scores == ensemble.score(Trace("pq"[k % 2], [steps[k]]))
+    (grown,) = session.try_extend([(found[6], ["e"])])
+    assert grown.steps == ("d", "e")
+
+
+def test_scores_that_cannot_be_combined_keep_nothing_of_a_batch():
+    session = Ensemble([Says("a", [0.5]), Says("b", [0.5], kind="value")]).open("p")
+    with pytest.raises(UsageError, match="differ in kind"):
+        session.try_extend([(session.plant("q"), ["a"])])
+    assert [len(one) for one in (session, *session._sessions)] == [2, 2, 2]

@@ -346,6 +346,23 @@ def test_a_session_scores_what_a_search_grows():
     assert b.scores == Odd().score(replace(TRACE, steps=(Step("two"), Step("three"))))
 
 
+def test_a_trace_that_the_server_refuses_does_not_stop_a_search_and_a_dead_server_does():
+    asked = ["one", "two", "no", "four", "five"]
+    with serve(answering(Odd())) as there:
+        session = connect(there).open("p")
+        root = session.plant("q")
+        found = session.try_extend([(root, [step]) for step in asked])
+        assert [isinstance(one, UnscorableError) for one in found] == [
+            step == "no" for step in asked
+        ]
+        for k in (0, 1, 3, 4):
+            assert found[k].scores == Odd().score(Trace("q", [asked[k]]))
+    with pytest.raises(ModelError) as error:
+        session.try_extend([(root, ["six"]), (session.root, ["seven"])])
+    assert not isinstance(error.value, UnscorableError)
+    assert len(session) == 2 + 4
+
+
 def test_bounds_must_leave_room():
     with serve(answering(StepLength())) as there, pytest.raises(UsageError, match="at least 1"):
         connect(there, max_traces=0)
