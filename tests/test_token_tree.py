@@ -87,14 +87,35 @@ def test_released_nodes_go_and_no_others(data, some):
         tree.hold(node)
         held.append((ids, node))
         while held and data.draw(st.booleans()):
+            before = total(tree)
             _, node = held.pop(data.draw(st.integers(0, len(held) - 1)))
-            tree.release(node)
+            gone = tree.release(node)
+            assert before - total(tree) == sum(len(one.ids) for one in gone)
         check(tree)
         assert total(tree) == len(beginnings([ids for ids, _ in held]))
         assert all(tree.path(ids)[-1] is node for ids, node in held)
     for _, node in held:
         tree.release(node)
     assert list(tree.nodes()) == []
+
+
+@given(some=sequences, rest=sequences, asked=sequences)
+def test_the_longest_computed_beginning_is_found(some, rest, asked):
+    """Against a plain model, in a tree that holds sequences which were not computed too."""
+    tree = TokenTree()
+    for ids in some:
+        last = tree.add(ids)
+        for node in (*last.chain(), last):
+            node.is_computed = True
+    for ids in rest:
+        tree.add(ids)
+    known = beginnings(some)
+    for ids in asked:
+        found = tree.computed(ids)
+        length = max((k for k in range(len(ids) + 1) if tuple(ids[:k]) in known), default=0)
+        assert [i for node, shared in found for i in node.ids[:shared]] == ids[:length]
+        assert all(shared == len(node.ids) for node, shared in found[:-1])
+        assert all(shared for _, shared in found)
 
 
 @pytest.mark.parametrize("at", [1, 3, 5])

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from letters import LETTERS
 from surefoot.errors import ModelError, StorageError, UsageError
 from surefoot.policies.base import Continuation, Prefix, Sampling, Usage
 from surefoot.policies.local import LocalPolicy
@@ -21,8 +21,6 @@ PREFIXES = [
     Prefix("Keep only the last digit. <end>", ("5 + 8 = 13.", "The\nanswer <|im_end|>")),
     Prefix("Start with 5. Step 1: add 8.", ("Step 1: add 8. 5 + 8 = 13.",)),
 ]
-LETTERS = ["<pad>", "<end>", "\n", " ", "a", "b", "c", "d", "e", "b\n", "c\nd"]
-"""A vocabulary in which some tokens hold letters and the end of a step together."""
 
 
 class Recording:
@@ -39,41 +37,6 @@ class Recording:
     def decode(self, ids, **options):
         self.decoded.append(list(ids))
         return self.tokenizer.decode(ids, **options)
-
-
-@pytest.fixture(scope="module")
-def letters():
-    vocabulary = {token: i for i, token in enumerate(LETTERS)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="a"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"b\n|.|\n"), "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
-
-
-@pytest.fixture
-def fixed(small_model, letters):
-    """A policy whose every token has the given weights, whatever came before: `fixed(a=2, b=1)`."""
-
-    def make(**weights):
-        model = small_model(tokenizer=letters, tie_word_embeddings=False)
-        names = {
-            "end": "<end>",
-            "pad": "<pad>",
-            "line": "\n",
-            "space": " ",
-            "b_line": "b\n",
-            "c_line_d": "c\nd",
-        }
-        logits = torch.full((len(LETTERS),), -math.inf)
-        for name, weight in weights.items():
-            logits[LETTERS.index(names.get(name, name))] = math.log(weight)
-        model.lm_head = torch.nn.Linear(model.config.hidden_size, len(LETTERS))
-        with torch.no_grad():
-            model.lm_head.weight.zero_()
-            model.lm_head.bias.copy_(logits)
-        return LocalPolicy(model, letters)
-
-    return make
 
 
 @pytest.fixture

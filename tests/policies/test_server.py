@@ -63,6 +63,7 @@ def test_what_is_sent_in_plain_text():
         lambda _: completion(), n=2, layout=Layout(" =>\n", "\n"), sampling=sampling, stop=["###"]
     )
     assert found == [Continuation(("so", "it is"), None, 3, True)] * 2
+    assert [one.num_read for one in found] == [5, 5]
     assert policy.usage == Usage(prompt_tokens=10, new_tokens=6, calls=2)
     assert sorted(one.pop("seed") for one in bodies) == sorted(
         PREFIXES[1].seed(3, j) for j in range(2)
@@ -99,6 +100,7 @@ def test_a_blank_step_is_not_the_one_that_was_asked_for():
     replies = [completion("", stop_reason="\n", usage=(5, 1)), completion("\nso\nit", usage=(5, 4))]
     (one,), bodies, policy = asked(lambda _: replies.pop(0), sampling=Sampling(max_new_steps=1))
     assert one == Continuation(("so",), None, 5, False)
+    assert one.num_read == 10, "both requests were read"
     assert bodies[1]["stop"] is None
     assert policy.usage == Usage(prompt_tokens=10, new_tokens=5, calls=2)
 
