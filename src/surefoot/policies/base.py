@@ -12,17 +12,23 @@ from surefoot.errors import UsageError
 from surefoot.traces.types import canonical_json
 
 
+NO_TURNS = "goes on with plain text and holds no conversations; put all in the problem"
+"""What a policy says that is given turns and has no place for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prefix:
     """A problem and the steps taken so far, none at the beginning.
 
-    `drawn` is how many continuations of it are known already: those that follow are the next ones
+    `turns` are what was said before the problem, (role, text) of each turn with the role system,
+    user or assistant: for policies that hold conversations. `drawn` is how many continuations of it are known already: those that follow are the next ones
     of the same seed, so that 2 and then 3 more are the 5 that would have come at once.
     """
 
     problem: str
     steps: tuple[str, ...] = ()
     drawn: int = 0
+    turns: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.problem.strip():
@@ -36,7 +42,8 @@ class Prefix:
     def seed(self, seed: int, sample: int) -> int:
         """The seed of one continuation, counted from the first of all, from 0 to 2**31 - 1: it
         depends on nothing but what is asked."""
-        content = canonical_json([seed, sample, self.problem, self.steps])
+        asked = [seed, sample, self.problem, self.steps, *([self.turns] if self.turns else [])]
+        content = canonical_json(asked)
         return int.from_bytes(hashlib.sha256(content.encode()).digest()[:4]) >> 1
 
 

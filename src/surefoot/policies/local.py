@@ -15,7 +15,7 @@ from typing import Any
 from transformers import AutoModelForCausalLM
 
 from surefoot.errors import ModelError, UnscorableError, UsageError
-from surefoot.policies.base import Continuation, Prefix, Sampling, Usage, sample_seeds
+from surefoot.policies.base import NO_TURNS, Continuation, Prefix, Sampling, Usage, sample_seeds
 from surefoot.policies.checkpoints import read_checkpoint, whole_folder
 from surefoot.policies.prefix_cache import PrefixCache
 from surefoot.policies.sampling import Row, end_tokens, own_spots, sample_rows
@@ -97,6 +97,8 @@ class LocalPolicy:
         if n < 1:
             raise UsageError(f"n is {n}; ask for at least one continuation")
         sampling = sampling or Sampling()
+        if any(prefix.turns for prefix in prefixes):
+            raise UnscorableError(f"{self.name} {NO_TURNS}")
         seeds = sample_seeds(prefixes, n, seed)
         encoded = self.layout.encode([(p.problem, p.steps) for p in prefixes], self.tokenizer)
         prompts = [one.ids for one in encoded]

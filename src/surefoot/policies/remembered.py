@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class RememberedPolicy:
         self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
     ) -> list[list[Continuation]]:
         """As the policy, which is asked for what the file does not hold."""
+        prefixes = _told_apart(prefixes, n)
         asked = [one for one in prefixes if (one, n) not in self._known]
         found = self.policy.continue_prefixes(asked, n, seed=seed, sampling=sampling)
         fresh = dict(zip(asked, found, strict=True))
@@ -74,7 +76,8 @@ class RememberedPolicy:
         found = {}
         for line in whole[:end].splitlines():
             row = json.loads(line)
-            prefix = Prefix(row["problem"], tuple(row["steps"]), row["drawn"])
+            turns = tuple((role, text) for role, text in row.get("turns", ()))
+            prefix = Prefix(row["problem"], tuple(row["steps"]), row["drawn"], turns)
             found[prefix, len(row["continuations"])] = [
                 Continuation(**{**one, "steps": tuple(one["steps"])})
                 for one in row["continuations"]
@@ -91,3 +94,14 @@ class RememberedPolicy:
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         except OSError as error:
             raise StorageError(f"{self.file} cannot be written: {error}") from None
+
+
+def _told_apart(prefixes: Sequence[Prefix], n: int) -> list[Prefix]:
+    """Prefixes of which an equal one that comes again says that it goes on behind the one before,
+    as `sample_seeds` takes it."""
+    times = Counter[Prefix]()
+    found = []
+    for one in prefixes:
+        found.append(replace(one, drawn=one.drawn + n * times[one]))
+        times[one] += 1
+    return found

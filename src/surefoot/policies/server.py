@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from surefoot.errors import ModelError, TraceError, UsageError
-from surefoot.policies.base import Continuation, Prefix, Sampling, Usage, sample_seeds
+from surefoot.errors import ModelError, TraceError, UnscorableError, UsageError
+from surefoot.policies.base import NO_TURNS, Continuation, Prefix, Sampling, Usage, sample_seeds
 from surefoot.policies.openai_server import OpenAIServer, at, text_of
 from surefoot.traces.layout import Layout
 from surefoot.traces.split import SplitStrategy, split_steps
@@ -149,6 +149,8 @@ class ServerPolicy:
             **({} if sampling.top_k is None else {"top_k": sampling.top_k}),
             **({"stop": stop} if stop else {}),
         }
+        if self.chat is None and prefix.turns:
+            raise UnscorableError(f"{self.name} {NO_TURNS}")
         if self.chat is not None:
             messages = _messages(self.chat, prefix)
             return {**body, "messages": messages, self.limit: sampling.max_new_tokens}
@@ -221,5 +223,6 @@ class ServerPolicy:
 def _messages(chat: ChatPrompt, prefix: Prefix) -> list[dict[str, str]]:
     how = chat.further if prefix.steps else chat.first
     asked = how.format(problem=prefix.problem, steps="\n\n".join(prefix.steps))
-    system = [] if chat.system is None else [{"role": "system", "content": chat.system}]
-    return [*system, {"role": "user", "content": asked}]
+    system = [] if chat.system is None else [("system", chat.system)]
+    said = [*system, *prefix.turns, ("user", asked)]
+    return [{"role": role, "content": text} for role, text in said]

@@ -86,6 +86,12 @@ class Crowd:
         ended, self._ended = self._ended, []
         return ended
 
+    def drop(self, search: Search, why: str) -> None:
+        """End a search under way with what it has; the next `advance` gives it back."""
+        (one,) = (one for one in self._under_way if one.search is search)
+        self._under_way.remove(one)
+        self._go_on(search, one.asking, one.seed, Broken(why))
+
     def _plant(self, task: Task) -> tuple[Session | None, Branch | None]:
         if self.scorer is None:
             return None, None

@@ -40,10 +40,12 @@ class Broken(Exception):  # noqa: N818 - likewise
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A problem to search on. `reference` is for scorers that read it and never for the search."""
+    """A problem to search on. `reference` is for scorers that read it and never for the search;
+    `turns` were said before the problem, and are for a policy that holds conversations."""
 
     problem: str
     reference: str | None = None
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +57,7 @@ class Limits:
     step_tokens: int = 512
     """Tokens of one step."""
     solution_tokens: int = 4096
-    """Tokens of a solution that is written in one go."""
+    """Tokens of a solution; one written step by step is given up with the step that goes beyond."""
     tokens: int | None = None
     """Tokens that the policy may write; no request goes beyond."""
     seconds: float | None = None
@@ -244,7 +246,8 @@ class Search:
         prefixes = []
         for node, n in chosen:
             steps = node.text
-            prefixes.append(Prefix(self.task.problem, steps, self._drawn[steps]))
+            drawn = self._drawn[steps]
+            prefixes.append(Prefix(self.task.problem, steps, drawn, self.task.turns))
             self._drawn[steps] += n
         self._asked_tokens = self._room(sum(n for _, n in chosen), num_steps)
         sampling = replace(
@@ -271,7 +274,9 @@ class Search:
         limits = self.limits
         if limits.seconds is not None and time.monotonic() - self._begun >= limits.seconds:
             raise Spent(f"{limits.seconds:g} seconds are over")
-        most = limits.solution_tokens if num_steps is None else limits.step_tokens * num_steps
+        most = limits.solution_tokens
+        if num_steps is not None:
+            most = min(most, limits.step_tokens * num_steps)
         if limits.tokens is None:
             return most
         left = limits.tokens - self.usage.new_tokens
@@ -305,6 +310,7 @@ class Search:
         if node.logprob is not None and one.logprob is not None:
             logprob = node.logprob + one.logprob
         child = Node(node, one.steps, len(self.nodes), node.depth + len(one.steps), logprob=logprob)
+        child.num_tokens = node.num_tokens + one.num_tokens
         self.nodes.append(child)
         node.children.append(child)
         siblings.append(child)
@@ -313,6 +319,8 @@ class Search:
             child.status = "finished"
         elif not whole or (num_steps == 1 and one.num_tokens >= self._asked_tokens):
             self._lose(child, "cut by the length limit")
+        elif child.num_tokens >= self.limits.solution_tokens:
+            self._lose(child, "longer than a solution may be")
         elif _goes_round(child):
             self._lose(child, f"writes the same step {REPEATS} times")
         elif child.depth >= self.limits.max_steps:

@@ -29,6 +29,8 @@ class Node:
     depth: int
     """Steps of the whole prefix."""
     logprob: float | None = 0.0
+    num_tokens: int = 0
+    """That the policy wrote, of the whole prefix."""
     draws: int = 1
     status: Status = "open"
     why: str | None = None
