@@ -38,6 +38,25 @@ def test_what_is_known_is_not_asked_again(policy, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_equal_prefixes_of_a_call_are_told_apart(policy, tmp_path):
+    prefixes = [PREFIXES[0], PREFIXES[1], PREFIXES[0], PREFIXES[0]]
+    plain = texts(policy.continue_prefixes(prefixes, 2, seed=1, sampling=SAMPLING))
+    assert len({str(row) for row in plain}) == 4
+    for _ in range(2):
+        kept = RememberedPolicy(policy, tmp_path / "kept.jsonl")
+        assert texts(kept.continue_prefixes(prefixes, 2, seed=1, sampling=SAMPLING)) == plain
+    assert len((tmp_path / "kept.jsonl").read_bytes().splitlines()) == 4
+
+
+def test_what_was_read_is_kept_too(policy, tmp_path):
+    ask = {"seed": 1, "sampling": SAMPLING}
+    first = RememberedPolicy(policy, tmp_path / "kept.jsonl").continue_prefixes(PREFIXES, 2, **ask)
+    read = [[one.num_read for one in row] for row in first]
+    assert sum(map(sum, read)) == policy.usage.prompt_tokens
+    again = RememberedPolicy(policy, tmp_path / "kept.jsonl").continue_prefixes(PREFIXES, 2, **ask)
+    assert [[one.num_read for one in row] for row in again] == read
+
+
 def test_a_line_that_a_kill_cut_short_is_done_again(policy, tmp_path):
     file = tmp_path / "kept.jsonl"
     ask = {"seed": 1, "sampling": SAMPLING}

@@ -76,8 +76,7 @@ class RememberedPolicy:
         found = {}
         for line in whole[:end].splitlines():
             row = json.loads(line)
-            turns = tuple((role, text) for role, text in row.get("turns", ()))
-            prefix = Prefix(row["problem"], tuple(row["steps"]), row["drawn"], turns)
+            prefix = Prefix(row["problem"], tuple(row["steps"]), row["drawn"], _turns(row))
             found[prefix, len(row["continuations"])] = [
                 Continuation(**{**one, "steps": tuple(one["steps"])})
                 for one in row["continuations"]
@@ -105,3 +104,8 @@ def _told_apart(prefixes: Sequence[Prefix], n: int) -> list[Prefix]:
         found.append(replace(one, drawn=one.drawn + n * times[one]))
         times[one] += 1
     return found
+
+
+def _turns(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Those of a prefix in the file; older ones have none."""
+    return tuple((role, text) for role, text in row.get("turns", ()))
