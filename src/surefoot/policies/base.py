@@ -11,7 +11,6 @@ from typing import Protocol
 from surefoot.errors import UsageError
 from surefoot.traces.types import canonical_json
 
-
 NO_TURNS = "goes on with plain text and holds no conversations; put all in the problem"
 """What a policy says that is given turns and has no place for them."""
 
@@ -20,9 +19,10 @@ NO_TURNS = "goes on with plain text and holds no conversations; put all in the p
 class Prefix:
     """A problem and the steps taken so far, none at the beginning.
 
-    `turns` are what was said before the problem, (role, text) of each turn with the role system,
-    user or assistant: for policies that hold conversations. `drawn` is how many continuations of it are known already: those that follow are the next ones
-    of the same seed, so that 2 and then 3 more are the 5 that would have come at once.
+    `turns` are what was said before the problem, (role, text) of each, the role being system, user
+    or assistant: for policies that hold conversations. `drawn` is how many continuations are known
+    already: those that follow are the next ones of the same seed, so that 2 and then 3 more are the
+    5 that would have come at once.
     """
 
     problem: str
