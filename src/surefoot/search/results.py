@@ -9,9 +9,16 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from surefoot.errors import RowError
 from surefoot.search.choosing import answer_groups, reward_ranks, vote_weights
 from surefoot.search.problem_search import Search, Usage, answer_of
 from surefoot.search.tree import Node, Status
+from surefoot.traces.formats.search_results import (
+    RESULT_VERSION,
+    VERSION_FIELD,
+    check_version,
+    solutions,
+)
 from surefoot.traces.types import StepScores, Trace
 
 Choice = Literal["argmax", "vote", "majority"]
@@ -180,9 +187,10 @@ def _row(search: Search, node: Node) -> TreeNode:
 
 
 def result_to_json(result: SearchResult) -> dict[str, Any]:
-    """A result as JSON. Steps stand in the tree alone; solutions name their nodes there."""
+    """A result as JSON, as `surefoot.traces.formats.search_results` describes it."""
     scorer = next((s for one in result.solutions for s in one.trace.scores), None)
     return {
+        VERSION_FIELD: RESULT_VERSION,
         "problem": result.problem,
         "reference": result.reference,
         "answer": result.answer,
@@ -190,20 +198,60 @@ def result_to_json(result: SearchResult) -> dict[str, Any]:
         "why": result.why,
         "chosen_by": result.chosen_by,
         "scorer": None if scorer is None else _scorer_to_json(scorer),
-        "solutions": [
-            {
-                "node": one.node,
-                "answer": one.trace.answer,
-                "reward": one.reward,
-                "votes": one.votes,
-                "finished": one.finished,
-            }
-            for one in result.solutions
-        ],
+        "solutions": [_solution_to_json(one) for one in result.solutions],
         "usage": asdict(result.usage),
         "losses": dict(result.losses),
         "tree": [asdict(node) for node in result.tree],
     }
+
+
+def result_from_json(row: Mapping[str, Any]) -> SearchResult:
+    """The result that `result_to_json` made, exactly.
+
+    Raises:
+        RowError: it is something else; `field` says where.
+    """
+    check_version(row)
+    found = solutions(row)
+    try:
+        return SearchResult(
+            row["problem"],
+            tuple(
+                Solution(trace, own["node"], own["reward"], own["votes"], own["finished"])
+                for own, trace in found
+            ),
+            tuple(_node_from_json(node) for node in row["tree"]),
+            Usage(**row["usage"]),
+            row["ended"],
+            row["why"],
+            dict(row["losses"]),
+            row["chosen_by"],
+            row["reference"],
+        )
+    except KeyError as error:
+        raise RowError(f"is missing the field {error}") from None
+    except (TypeError, ValueError) as error:
+        raise RowError(f"is not a whole result of a search: {error}") from None
+
+
+def _solution_to_json(one: Solution) -> dict[str, Any]:
+    scores = one.trace.scores[0] if one.trace.scores else None
+    return {
+        "node": one.node,
+        "answer": one.trace.answer,
+        "outcome": one.trace.outcome,
+        "reward": one.reward,
+        "votes": one.votes,
+        "finished": one.finished,
+        "values": None if scores is None else scores.values,
+        "log_odds": None if scores is None else scores.log_odds,
+    }
+
+
+def _node_from_json(node: Mapping[str, Any]) -> TreeNode:
+    scores = node["scores"]
+    given = {**node, "steps": tuple(node["steps"])}
+    return TreeNode(**{**given, "scores": None if scores is None else tuple(scores)})
 
 
 def _scorer_to_json(scores: StepScores) -> dict[str, Any]:

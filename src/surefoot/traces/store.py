@@ -12,17 +12,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from surefoot.errors import FormatError, RowError, StorageError, UsageError
-from surefoot.traces.drafts import Draft, check_place
+from surefoot.traces.appending import open_behind
+from surefoot.traces.drafts import Draft
 from surefoot.traces.parquet import ParquetRows
 from surefoot.traces.records import (
     OnSkip,
     file_kind,
-    parse_row,
     read_records,
     skip,
     storage_errors,
@@ -170,26 +169,9 @@ class TraceWriter:
 
     def _resumed(self) -> IO[bytes]:
         """The file, open behind its last whole row; fills `done` and `dropped`."""
-        check_place(self.path)
-        final = Path(self.path).resolve()
-        file = open(final, "r+b" if final.exists() else "x+b")  # noqa: SIM115
-        end = 0
-        for number, raw in enumerate(file, 1):
-            if raw.strip():
-                try:
-                    self.done.add(trace_from_row(parse_row(raw)).id)
-                except RowError as error:
-                    if raw.endswith(b"\n"):
-                        file.close()
-                        raise error.at(self.path, number) from None
-                    self.dropped = len(raw)
-                    break
-            end += len(raw)
-            if not raw.endswith(b"\n"):
-                file.write(b"\n")
-                end += 1
-        file.truncate(end)
-        file.seek(end)
+        file, self.dropped = open_behind(
+            self.path, lambda row: self.done.add(trace_from_row(row).id)
+        )
         return file
 
 

@@ -13,6 +13,13 @@ from surefoot.traces.types import StepLabels, Trace
 
 EXAMPLES = {
     "surefoot": {"surefoot": 1, "problem": "Q", "steps": ["a"]},
+    "search": {
+        "surefoot_search": 1,
+        "problem": "Q",
+        "scorer": {"model": "m", "kind": "probability", "default_aggregate": "min", "threshold": 0},
+        "solutions": [{"node": 1, "answer": "1", "finished": True, "values": [0.5]}],
+        "tree": [{"parent": None, "steps": []}, {"parent": 0, "steps": ["a"], "draws": 1}],
+    },
     "flat": {"question": "Q", "steps": ["a"], "labels": [1], "first_error": -1, "source": "s"},
     "prm800k": {
         "labeler": "x",
@@ -127,9 +134,9 @@ def test_each_example_is_of_its_format_alone(name):
     assert all(isinstance(trace, Trace) for trace in FORMATS[name].read(record))
 
 
-@pytest.mark.parametrize("name", [one for one in FORMATS if one != "preference"])
+@pytest.mark.parametrize("name", [one for one in FORMATS if one not in ("preference", "search")])
 def test_what_a_format_writes_it_recognises(name):
-    """Of one trace; a preference is of two."""
+    """Of one trace; a preference is of two, and results of searches are read only."""
     trace = Trace(
         "How many?",
         ["Step 1: a", "Step 2: b"],
@@ -141,6 +148,11 @@ def test_what_a_format_writes_it_recognises(name):
         assert detect(row).name == name
         for again in FORMATS[name].read(row):
             assert again.problem == "How many?"
+
+
+def test_no_trace_is_written_as_a_result_of_a_search():
+    with pytest.raises(TraceError, match="holds its tree"):
+        FORMATS["search"].write(Trace("Q", ["a"]), LabelRule())
 
 
 def test_score_files_are_told_how_to_be_used():

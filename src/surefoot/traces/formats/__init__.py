@@ -17,6 +17,7 @@ from surefoot.traces.formats.preference import PREFERENCE
 from surefoot.traces.formats.prm800k import PRM800K
 from surefoot.traces.formats.prmbench import PRMBENCH
 from surefoot.traces.formats.rlhflow import RLHFLOW
+from surefoot.traces.formats.search_results import SEARCH
 from surefoot.traces.formats.tagged import MATH_SHEPHERD, OPENRLHF
 from surefoot.traces.formats.trl import TRL
 
@@ -26,6 +27,7 @@ FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         SUREFOOT,
+        SEARCH,
         FLAT,
         PRM800K,
         MATH_SHEPHERD,
