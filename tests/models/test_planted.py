@@ -348,3 +348,16 @@ def test_memory_follows_what_is_kept(scorers):
             session.drop(branch)
     assert max(sizes) <= min(sizes) + 4
     assert_nothing_is_held(session)
+
+
+def test_a_step_that_another_begins_with_is_read_again_and_counted(scorers):
+    """Its last token was computed and not read: states are not kept, so the row is run again
+    when its tag, which is new, has been computed."""
+    scorer, twin = scorers("before the slot")
+    session = scorer.open("p")
+    session.extend([(session.root, ["so a b so"])])
+    before = scorer.engine.usage.computed_tokens
+    (one,) = session.extend([(session.root, ["so a b"])])
+    same(one.scores, twin.score(Trace("p", ["so a b"])))
+    assert one.num_tokens == scorer.engine.usage.computed_tokens - before
+    assert one.num_tokens == 1 + longest_row(twin, ("p", ["so a b"]))
