@@ -7,6 +7,7 @@ cannot read a prefix are seen to here, so that a method knows nothing of them.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -129,6 +130,7 @@ class Search:
         self.rng = np.random.default_rng([seed, Prefix(task.problem).seed(seed, 0)])
         self._session = session
         self._rates = rates
+        self._rated = False
         self._drawn: Counter[tuple[str, ...]] = Counter()
         self._asked_tokens = 0
         """The most tokens of a continuation in the last request."""
@@ -140,7 +142,10 @@ class Search:
         return self._session is not None
 
     def value(self, node: Node) -> float:
-        """What a node is worth; minus infinity where it has no score."""
+        """What a node is worth; minus infinity where it has no score, or is finished and was to be
+        rated and could not be."""
+        if self._rated and node.status == "finished" and node.outcome is None:
+            return -math.inf
         return self.reward.of(node)
 
     @property
@@ -176,7 +181,8 @@ class Search:
     ) -> Asking[list[list[Node]]]:
         """The children that come of drawing so many continuations of each node, scored.
 
-        Equal draws are one child; those that came to nothing are none and are counted in `losses`.
+        Equal draws are one child, those of an earlier call among them, so that a node that was
+        given up may come back; those that came to nothing are none and are counted in `losses`.
         A node that the policy ends is finished itself, and then is its own only child.
 
         Args:
@@ -239,6 +245,9 @@ class Search:
     def close(self) -> None:
         """Free all of the scorer's memory of this problem."""
         self.release(self.nodes)
+        root, self.root.branch = self.root.branch, None
+        if root is not None and self._session is not None and root is not self._session.root:
+            self._session.drop(root)
 
     def _write(
         self, chosen: Sequence[tuple[Node, int]], num_steps: int | None, temperature: float | None
@@ -297,14 +306,15 @@ class Search:
         if not one.steps:
             if one.finished and node.steps:
                 node.status = "finished"
+                node.ends += 1
                 if node not in siblings:
                     siblings.append(node)
             else:
                 self.losses["no step was written"] += 1
             return
-        for twin in siblings:
-            if twin.parent is node and twin.steps == one.steps:
-                twin.draws += 1
+        for twin in node.children:
+            if twin.steps == one.steps:
+                self._take_again(twin, siblings)
                 return
         logprob = None
         if node.logprob is not None and one.logprob is not None:
@@ -326,6 +336,17 @@ class Search:
         elif child.depth >= self.limits.max_steps:
             self._lose(child, f"{child.depth} steps without an end")
 
+    def _take_again(self, node: Node, siblings: list[Node]) -> None:
+        """Count one more draw of a child; one that was given up is open again."""
+        node.draws += 1
+        if node.status == "dead":
+            assert node.why is not None, "who is dead has a reason"
+            self.losses[node.why] += 1
+        elif node not in siblings:
+            siblings.append(node)
+            if node.status == "pruned":
+                node.status = "open"
+
     def _lose(self, node: Node, why: str) -> None:
         node.status, node.why = "dead", why
         self.losses[why] += node.draws
@@ -339,6 +360,7 @@ class Search:
     def _rate(self) -> Asking[None]:
         finished = self.finished
         rated = yield Rate(tuple(self.trace(node) for node in finished))
+        self._rated = True
         self.usage.asks += 1
         for node, scores in zip(finished, rated, strict=True):
             if isinstance(scores, SurefootError):

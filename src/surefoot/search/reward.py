@@ -2,23 +2,27 @@
 
     r = log(aggregate of the step scores) + a log pi(steps | problem) + b log(outcome score)
 
-With a = b = 0 it is the aggregate itself. A weight of the policy's log-probability keeps a search
-from solutions that a scorer likes and nobody would write: it is the best response under a penalty
-for leaving the policy (KL-regularised best-of-N; Korbak et al. 2022, arXiv:2205.11275, equation 6,
-with the aggregate as the likelihood that the solution is sound).
+Where a is 0 it is e to this power: the aggregate itself, as long as there is no outcome. Of scores
+that are no probabilities, such as log-ratios, the aggregate stands in the place of its logarithm,
+and e to its power is never taken. A weight
+of the policy's log-probability keeps a search from solutions that a scorer likes and nobody would
+write: it is the best response under a penalty for leaving the policy (KL-regularised best-of-N;
+Korbak et al. 2022, arXiv:2205.11275, equation 6, with the aggregate as the likelihood that the
+solution is sound).
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 from surefoot import aggregate
 from surefoot.errors import AbstainedError, UsageError
 from surefoot.search.tree import Node
 
-LEAST = 1e-12
-"""Stands in for a score that underflowed to 0, where its logarithm is needed."""
+LEAST = sys.float_info.min
+"""Stands in for a score of 0 where its logarithm is needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +39,8 @@ class Reward:
     def __post_init__(self) -> None:
         if self.aggregate is not None:
             aggregate.rule(self.aggregate)
+            if self.aggregate == "nll":
+                raise UsageError("nll is a loss, and a search goes by rewards; take product")
         for name in ("logprob_weight", "outcome_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be 0 or more, finite")
@@ -52,15 +58,29 @@ class Reward:
         """The reward of a node, minus infinity where there is none.
 
         Raises:
-            UsageError: a logarithm is needed of a score that is negative, or the policy does not
-                say how probable its steps are.
+            UsageError: a probability is negative, or the policy does not say how probable its steps
+                are and their weight is not 0.
         """
         value = self.aggregated(node)
         if value is None:
             return -math.inf
-        if not self.logprob_weight and node.outcome is None:
+        outcome = node.outcome if self.outcome_weight else None
+        if not self.logprob_weight and outcome is None:
             return value
-        reward = _log(value, "a step reward")
+        logarithm = self._logarithm(node, value)
+        return logarithm if self.logprob_weight or _is_log(node) else math.exp(logarithm)
+
+    def log(self, node: Node) -> float | None:
+        """r, whatever the weights; None where there is no reward.
+
+        Raises:
+            UsageError: as `of`.
+        """
+        value = self.aggregated(node)
+        return None if value is None else self._logarithm(node, value)
+
+    def _logarithm(self, node: Node, value: float) -> float:
+        reward = value if _is_log(node) else _log(value, "a step reward")
         if node.outcome is not None and self.outcome_weight:
             reward += self.outcome_weight * _log(node.outcome, "an outcome")
         if self.logprob_weight:
@@ -70,6 +90,11 @@ class Reward:
                 )
             reward += self.logprob_weight * node.logprob
         return reward
+
+
+def _is_log(node: Node) -> bool:
+    """Whether the scores of a node have no bounds, and so stand for logarithms themselves."""
+    return node.scores is not None and node.scores.kind not in ("probability", "value")
 
 
 def _log(value: float, what: str) -> float:

@@ -32,6 +32,8 @@ class Node:
     num_tokens: int = 0
     """That the policy wrote, of the whole prefix."""
     draws: int = 1
+    ends: int = 0
+    """How often the policy, asked to go on, ended it right here."""
     status: Status = "open"
     why: str | None = None
     branch: Branch | None = None
