@@ -71,7 +71,9 @@ def test_it_opens_without_a_word_or_a_request_and_fits(browser, report, scheme, 
     assert page.locator("script").count() == 0
     assert "Does harm" in page.locator(".harm").inner_text()
     assert page.get_by_role("rowheader", name="first error not known").is_visible()
-    assert page.locator("svg[role=img][aria-label]").count() == 4
+    assert page.locator("svg[role=img][aria-label]:visible").count() == 4
+    assert page.locator("figure.narrow").is_visible() == (width == 390)
+    assert page.locator("figure.wide").is_visible() == (width == 1200)
     box = page.locator("math mfrac").first
     assert box.count() == 1
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")

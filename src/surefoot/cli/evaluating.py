@@ -249,6 +249,7 @@ def finish(
         "headline": dict(work.benchmark.headline),
         "by_group": dict(work.benchmark.by_group),
         "undirected": list(work.benchmark.undirected),
+        "lower_is_better": list(work.benchmark.lower_is_better),
         "files": list(work.inputs.files),
         "skipped_rows": work.inputs.skipped.rows,
         "score_rows": work.joined,

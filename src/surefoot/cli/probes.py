@@ -109,7 +109,7 @@ def probes(
         "reference": "",
         "headline": HEADLINE,
         "by_group": BY_GROUP,
-        "undirected": [*BY_GROUP],
+        "lower_is_better": [*BY_GROUP],
         "files": list(files),
         "num_traces": len(traces),
         "left_out": {},

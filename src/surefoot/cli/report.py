@@ -11,14 +11,13 @@ from surefoot.cli.say import Common, note, print_json, visible, waiting
 from surefoot.errors import UsageError
 
 if TYPE_CHECKING:
-    from surefoot.evals.compare import Comparison
     from surefoot.evals.run import Run
-    from surefoot.reports.tables import Table
 
 
 def report(
     *runs: Annotated[Path, Parameter(required=True)],
     table: Literal["markdown", "latex", "csv"] | None = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Show the run in a folder and write its report.html anew; or hold several against the first.
@@ -30,6 +29,8 @@ def report(
     Args:
         runs: Folders that `surefoot eval ... --out` made.
         table: Print a table for a paper instead: markdown, latex or csv.
+        out: Where to write the HTML page: by default the report.html of a single run, and nowhere
+            for several.
     """
     if table and common.json:
         raise UsageError("--table and --json both want stdout; give one")
@@ -37,12 +38,12 @@ def report(
 
     found = [read_run(folder) for folder in runs]
     if len(found) == 1:
-        _show(found[0], table, common)
+        _show(found[0], table, out, common)
     else:
-        _compare(found, table, common)
+        _compare(found, table, out, common)
 
 
-def _show(run: Run, form: str | None, common: Common) -> None:
+def _show(run: Run, form: str | None, out: Path | None, common: Common) -> None:
     from surefoot.cli.measured import print_metrics
     from surefoot.reports.run_page import write_run_page
     from surefoot.reports.tables import WRITERS, headline_table
@@ -50,7 +51,7 @@ def _show(run: Run, form: str | None, common: Common) -> None:
     if form:
         print(WRITERS[form](headline_table(run.metrics)), end="")
         return
-    place = write_run_page(run)
+    place = write_run_page(run, out=out)
     if common.json:
         print_json({"folder": str(run.folder), "report": str(place), **run.metrics})
         return
@@ -58,12 +59,15 @@ def _show(run: Run, form: str | None, common: Common) -> None:
     note(f"the report is {place}")
 
 
-def _compare(runs: list[Run], form: str | None, common: Common) -> None:
+def _compare(runs: list[Run], form: str | None, out: Path | None, common: Common) -> None:
     from surefoot.evals.compare import compare
+    from surefoot.reports.comparison import comparison_table, group_tables, write_comparison
     from surefoot.reports.tables import WRITERS
 
     with waiting("runs measured"):
         found = compare(runs)
+    if out is not None:
+        note(f"the report is {write_comparison(found, out)}")
     if common.json:
         print_json(found.to_json())
         return
@@ -78,32 +82,11 @@ def _compare(runs: list[Run], form: str | None, common: Common) -> None:
     console = Console(highlight=False)
     num = runs[0].metrics["num_traces"]
     show_table(console, side_by_side, f"{side_by_side.title}, {num:,} traces: % [95 % interval]")
+    for one in group_tables(found).values():
+        console.print()
+        show_table(console, one, f"{one.title}, by part")
     console.print()
     for name, run in zip(found.names, runs, strict=True):
         console.print(visible(f"{name}: {run.config.scorer}, {run.folder}"), style="dim")
     if len(runs) > 2:
         console.print("p-values are those of single comparisons", style="dim")
-
-
-def comparison_table(found: Comparison) -> Table:
-    """The runs, and below them by how much each beats the first, in the figures of the headline."""
-    from surefoot.reports.tables import Line, Table, figure, shown
-
-    headline = shown(found.runs[0].metrics)
-    lines = [
-        Line(name, tuple(figure(run.metrics["rows"][0]["figures"].get(one)) for one in headline))
-        for name, run in zip(found.names, found.runs, strict=True)
-    ]
-    lines += [
-        Line(
-            f"{name} less {found.names[0]}", tuple(gaps.get(one) for one in headline), ranked=False
-        )
-        for name, gaps in zip(found.names[1:], found.gaps, strict=True)
-    ]
-    without = found.runs[0].metrics.get("undirected") or ()
-    return Table(
-        str(found.runs[0].metrics["title"]),
-        tuple(headline.values()),
-        tuple(lines),
-        frozenset(i for i, one in enumerate(headline) if one.partition("/")[0] in without),
-    )

@@ -60,8 +60,8 @@ class Benchmark:
     `summary` is the question that it answers. `left_out` says why a trace does not count, None
     where it does. `headline` names the figures that a reader wants first, with their headings;
     `by_group` those that are shown of each group of the data (`figure/group`), likewise;
-    `compared` those in which a scorer has to beat step length; `undirected` those of which neither
-    high nor low is better.
+    `compared` those in which a scorer has to beat step length; `lower_is_better` names figures
+    such as errors, `undirected` those of which neither high nor low is better.
     """
 
     title: str
@@ -73,6 +73,7 @@ class Benchmark:
     compared: tuple[str, ...]
     by_group: Mapping[str, str] = field(default_factory=dict)
     undirected: tuple[str, ...] = ()
+    lower_is_better: tuple[str, ...] = ()
     details: Callable[[Sequence[Trace], Scores, Options], Mapping[str, Any]] | None = None
     """Further findings about the scorer, in JSON."""
 

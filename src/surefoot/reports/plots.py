@@ -109,15 +109,20 @@ def first_error_bars(summary: Summary, *, prefix: str, title: str) -> str:
 
 
 def draw_line(
-    axes: Axes, drawn: Method, rows: Sequence[tuple[int, Estimated]], marker: str
+    axes: Axes,
+    drawn: Method,
+    rows: Sequence[tuple[int, Estimated]],
+    marker: str,
+    *,
+    band: float = 0.1,
 ) -> None:
-    """One line in the dash and the colour of its family, with its intervals as a band; each row is
-    an N and the estimate there, a share in [0, 1]."""
+    """One line in the dash and the colour of its family, with its intervals as a band as opaque as
+    `band`; each row is an N and the estimate there, a share in [0, 1]."""
     family = drawn.family
     colour, strong = _FAMILY[family], family in ("prm", "orm")
     xs = [n for n, _ in rows]
     low, mean, high = ([100 * row[part] for _, row in rows] for part in ("low", "mean", "high"))
-    axes.fill_between(xs, low, high, color=colour, alpha=0.1 if strong else 0.05, linewidth=0)
+    axes.fill_between(xs, low, high, color=colour, alpha=band if strong else band / 2, linewidth=0)
     axes.plot(
         xs,
         mean,

@@ -23,20 +23,23 @@ MOST_LINES = 12
 """Lines that are drawn; a table has all."""
 
 
-def curves(found: Mapping[str, Any], *, prefix: str, title: str) -> str:
+def curves(found: Mapping[str, Any], *, prefix: str, title: str, narrow: bool = False) -> str:
     """Lines with their intervals as bands over the size of a choice (log scale).
 
     `found` is `metrics["curves"]`: `{"x": ..., "lines": {name: [{"n", "mean", "low", "high"}]}}`.
+    Each line bears its name at its end; in a `narrow` picture, for a phone, the names stand below.
     """
     lines = dict(list(found["lines"].items())[:MOST_LINES])
     named = {name: curve_method(name) for name in lines}
-    with canvas(width=6.4, height=4.2) as (picture, axes):
+    band = 0.1 if len(lines) <= 4 else 0.05
+    width, height = (4.6, 3.4 + 0.2 * len(lines)) if narrow else (6.4, 4.2)
+    with canvas(width=width, height=height) as (picture, axes):
         sizes = sorted({row["n"] for rows in lines.values() for row in rows})
         ends = {}
         for name, rows in lines.items():
             if rows:
                 points = [(row["n"], row) for row in rows]
-                draw_line(axes, named[name], points, marker_of(name, named))
+                draw_line(axes, named[name], points, marker_of(name, named), band=band)
                 ends[name] = (rows[-1]["n"], 100 * rows[-1]["mean"])
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(n) for n in sizes])
@@ -45,8 +48,26 @@ def curves(found: Mapping[str, Any], *, prefix: str, title: str) -> str:
         axes.set_xlabel(short_name(str(found["x"])))
         axes.set_ylabel("%", rotation=0, labelpad=8)
         axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
-        name_lines(axes, ends, named)
+        if narrow:
+            _names_below(picture, axes, ends, named)
+        else:
+            name_lines(axes, ends, named)
         return to_svg(picture, prefix, title)
+
+
+def _names_below(
+    picture: Any, axes: Axes, ends: Mapping[str, tuple[float, float]], named: Mapping[str, Method]
+) -> None:
+    """A legend under the picture, the highest line first."""
+    lines = dict(zip(ends, axes.get_lines(), strict=True))
+    order = sorted(ends, key=lambda name: -ends[name][1])
+    picture.legend(
+        [lines[name] for name in order],
+        [short_name(named[name].label) for name in order],
+        loc="outside lower left",
+        frameon=False,
+        handlelength=3.0,
+    )
 
 
 def curve_method(name: str) -> Method:
@@ -54,10 +75,12 @@ def curve_method(name: str) -> Method:
     return METHODS.get(name) or Method(name.replace("_", " "), "", "prm")
 
 
-def reliability_diagram(bins: Sequence[Bin], *, prefix: str, title: str) -> str:
+def reliability_diagram(
+    bins: Sequence[Bin], *, prefix: str, title: str, small: bool = False
+) -> str:
     """The share of right steps over the mean score of each bin, with intervals, against the
     diagonal on which probabilities mean what they say; below it, how many steps each bin holds."""
-    with canvas(width=4.6, height=4.2) as (picture, axes):
+    with canvas(width=3.0 if small else 4.6, height=2.7 if small else 4.2) as (picture, axes):
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1.2)
         total = sum(one.num_steps for one in bins)
         for one in bins:
@@ -79,6 +102,57 @@ def reliability_diagram(bins: Sequence[Bin], *, prefix: str, title: str) -> str:
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.set_xlabel("score")
         axes.set_ylabel("share of right steps")
+        return to_svg(picture, prefix, title)
+
+
+def sensitivity(
+    points: Sequence[tuple[float, float]],
+    *,
+    own: tuple[float, float],
+    best: tuple[float, float],
+    plateau: tuple[float, float],
+    prefix: str,
+    title: str,
+) -> str:
+    """F1 over the threshold, `points` of both; a filled dot at the scorer's own threshold, a ring
+    at the best one, and the plateau around it shaded."""
+    with canvas(width=4.6, height=4.2) as (picture, axes):
+        axes.axvspan(*plateau, color=MUTED, alpha=0.22, linewidth=0)
+        axes.plot([x for x, _ in points], [y for _, y in points], color=PRM, linewidth=1.8)
+        axes.axvline(own[0], color=INK, linestyle="--", linewidth=1)
+        axes.plot([own[0]], [own[1]], color=INK, marker="o", markersize=7)
+        axes.plot(
+            [best[0]], [best[1]], color=PRM, marker="o", markersize=11, fillstyle="none", mew=2
+        )
+        axes.set_ylim(0, max(0.05, 1.15 * max(best[1], own[1])))
+        axes.set_xlabel("threshold")
+        axes.set_ylabel("F1 of first errors")
+        axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
+        return to_svg(picture, prefix, title)
+
+
+def forest(gaps: Sequence[tuple[str, Mapping[str, float]]], *, prefix: str, title: str) -> str:
+    """Differences in points, each a dot with its interval, against the line of no difference; one
+    whose whole interval lies on one side is filled, another is a ring."""
+    with canvas(width=4.6, height=0.75 + 0.34 * len(gaps)) as (picture, axes):
+        axes.axvline(0, color=INK, linewidth=1)
+        for place, (_, gap) in enumerate(gaps):
+            low, mean, high = (100 * gap[part] for part in ("low", "mean", "high"))
+            is_shown = low > 0 or high < 0
+            axes.plot([low, high], [place, place], color=PRM, linewidth=1.8)
+            axes.plot(
+                [mean],
+                [place],
+                color=PRM,
+                marker="o",
+                markersize=7,
+                fillstyle="full" if is_shown else "none",
+                mew=1.8,
+            )
+        axes.set_yticks(range(len(gaps)), [short_name(name, 24) for name, _ in gaps])
+        axes.set_ylim(len(gaps) - 0.5, -0.5)
+        axes.set_xlabel("points of difference")
+        axes.grid(axis="x", color=MUTED, alpha=0.25, linewidth=0.6)
         return to_svg(picture, prefix, title)
 
 

@@ -57,34 +57,43 @@ class Verdict:
 
 
 def verdicts(metrics: Metrics) -> list[Verdict]:
-    """What the scorer reaches in each figure of the headline, against step length."""
+    """What the scorer reaches in each figure of the headline, against the rival of this kind of
+    run: step length, unless the metrics name another one."""
     rows = metrics.get("rows") or []
     if not rows:
         return []
-    leads = (metrics.get("leads") or {}).get(LENGTH, {})
+    rival = metrics.get("rival") or LENGTH
+    leads = (metrics.get("leads") or {}).get(rival, {})
     found = []
     for name, heading in metrics["headline"].items():
         figure = rows[0]["figures"].get(name)
         if figure is None:
             found.append(Verdict("same", heading, "is not defined on these traces."))
             continue
-        said = f"{_number(figure['mean'])} {interval(figure)}"
+        said = f"{number(figure['mean'])} {interval(figure)}"
         lead = leads.get(name)
         if lead is None:
             found.append(Verdict("same", heading, f"{said}."))
             continue
-        tone = "better" if lead["low"] > 0 else "worse" if lead["high"] < 0 else "same"
-        if name in (metrics.get("undirected") or ()):
-            tone = "same"
         found.append(
             Verdict(
-                tone,
+                tone_of(name, lead, metrics),
                 heading,
-                f"{said}; {_signed(lead['mean'])} {interval(lead)} against step length, "
+                f"{said}; {_signed(lead['mean'])} {interval(lead)} against {rival}, "
                 f"p = {lead['p_value']:.3f}.",
             )
         )
     return found
+
+
+def tone_of(name: str, gap: Mapping[str, float], metrics: Metrics) -> str:
+    """What a difference in a figure shows, given which of its ends is better: "better", "worse", or
+    "same" where nothing is shown or neither end is."""
+    base = name.partition("/")[0]
+    if gap["low"] <= 0 <= gap["high"] or base in (metrics.get("undirected") or ()):
+        return "same"
+    is_lower_better = base in (metrics.get("lower_is_better") or ())
+    return "better" if (gap["low"] > 0) is not is_lower_better else "worse"
 
 
 def headline_table(metrics: Metrics) -> Table | None:
@@ -103,7 +112,7 @@ def leads_table(metrics: Metrics) -> Table | None:
         return None
     rows = []
     for baseline, found in leads.items():
-        cells = [_difference(found.get(name)) for name in headline]
+        cells = [difference(found.get(name)) for name in headline]
         rows.append(Row(f"against {baseline}", "", tuple(cells)))
     return Table("scorer", tuple(headline.values()), tuple(rows))
 
@@ -224,7 +233,7 @@ def words(name: str) -> str:
 
 def interval(figure: Mapping[str, float]) -> str:
     """The ends of an interval, such as `[0.582, 0.641]`."""
-    return f"[{_number(figure['low'])}, {_number(figure['high'])}]"
+    return f"[{number(figure['low'])}, {number(figure['high'])}]"
 
 
 def _bin(position: int | None) -> str:
@@ -243,10 +252,11 @@ def _row(one: Mapping[str, Any], names: Mapping[str, str]) -> Row:
 
 
 def _cell(figure: Mapping[str, float] | None) -> Cell:
-    return Cell() if figure is None else Cell(_number(figure["mean"]), interval(figure))
+    return Cell() if figure is None else Cell(number(figure["mean"]), interval(figure))
 
 
-def _difference(found: Mapping[str, float] | None) -> Cell:
+def difference(found: Mapping[str, float] | None) -> Cell:
+    """A paired difference with its interval and p-value."""
     if found is None:
         return Cell()
     return Cell(_signed(found["mean"]), f"{interval(found)} p = {found['p_value']:.3f}")
@@ -280,21 +290,23 @@ def _table_of(title: str, found: Mapping[str, Any] | list[Any]) -> Table:
 def _any(value: object) -> Cell:
     if isinstance(value, Mapping) and {"mean", "low", "high"} <= set(value):
         more = f" p = {value['p_value']:.3f}" if "p_value" in value else ""
-        return Cell(_number(value["mean"]), interval(value) + more)
+        return Cell(number(value["mean"]), interval(value) + more)
     if isinstance(value, bool) or value is None:
         return Cell({True: "yes", False: "no", None: "–"}[value])
     if isinstance(value, int):
         return Cell(f"{value:,}")
     if isinstance(value, float):
-        return Cell(_number(value))
+        return Cell(number(value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Cell(text if len(text) <= 300 else f"{text[:300]}…")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits behind the point, none of a thousand and more."""
     text = f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
-    return text.replace("-", "−")
+    return text.replace("-", "−").replace("−0.000", "0.000")
 
 
 def _signed(value: float) -> str:
-    return ("+" if value >= 0 else "") + _number(value)
+    text = number(value)
+    return text if text.startswith("−") else f"+{text}"

@@ -30,12 +30,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings, a figure for each; `undirected` columns have no best."""
+    """Rows under headings, a figure for each; `undirected` columns have no best, and the best of
+    `lowest` ones is the least."""
 
     title: str
     headings: tuple[str, ...]
     lines: tuple[Line, ...]
     undirected: frozenset[int] = frozenset()
+    lowest: frozenset[int] = frozenset()
 
     def best(self, column: int) -> str | None:
         """The best figure of a column as it is printed; None where nothing is compared."""
@@ -43,7 +45,7 @@ class Table:
         known = [one.mean for one in figures if one is not None]
         if column in self.undirected or len(known) < 2:
             return None
-        return percent(max(known))
+        return percent(min(known) if column in self.lowest else max(known))
 
     def is_best(self, line: Line, column: int) -> bool:
         """Whether a figure prints like the best of its column."""
@@ -61,7 +63,7 @@ def headline_table(metrics: Mapping[str, Any]) -> Table:
             Line(str(row["name"]), tuple(figure(row["figures"].get(name)) for name in headline))
             for row in metrics["rows"]
         ),
-        _undirected(metrics, tuple(headline)),
+        *directions(metrics, tuple(headline)),
     )
 
 
@@ -175,9 +177,15 @@ WRITERS: Mapping[str, Callable[[Table], str]] = {
 }
 
 
-def _undirected(metrics: Mapping[str, Any], names: Sequence[str]) -> frozenset[int]:
-    without = set(metrics.get("undirected") or ())
-    return frozenset(i for i, name in enumerate(names) if name.partition("/")[0] in without)
+def directions(
+    metrics: Mapping[str, Any], names: Sequence[str]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """The columns of which neither high nor low is better, and those of which low is."""
+    found = []
+    for key in ("undirected", "lower_is_better"):
+        some = set(metrics.get(key) or ())
+        found.append(frozenset(i for i, one in enumerate(names) if one.partition("/")[0] in some))
+    return found[0], found[1]
 
 
 def _bold(table: Table, line: Line, column: int, one: Estimate, form: str) -> str:

@@ -199,6 +199,7 @@ def _measure(
         seed=options.options.seed,
         num_subsets=options.num_subsets,
     )
+    counts = _counts(problems, kept, pool)
     return PoolResult(
         name=name,
         traces=tuple(members),
@@ -207,10 +208,13 @@ def _measure(
         ns=ns,
         methods=tuple(methods),
         rewards=tuple(rewards),
-        figures=Figures(tuple(kept), _statistics(expected, ns)),
+        figures=Figures(
+            tuple(kept),
+            _statistics(expected, ns, knows_flaws=counts["right, soundness known"] > 0),
+        ),
         options=options,
         left_out=left_out,
-        counts=_counts(problems, kept, pool),
+        counts=counts,
         exact=_exact(pool, ns, options.num_subsets),
     )
 
@@ -256,14 +260,18 @@ def _is_sound(trace: Trace, source: str | None) -> bool | None:
     return None
 
 
-def _statistics(expected: Mapping[str, FloatArray], ns: Sequence[int]) -> dict[str, Statistic]:
+def _statistics(
+    expected: Mapping[str, FloatArray], ns: Sequence[int], *, knows_flaws: bool
+) -> dict[str, Statistic]:
+    """The figures of every method at every N; those of soundness only where it is known of some
+    right candidate."""
     found: dict[str, Statistic] = {}
     for method, values in expected.items():
         for k, n in enumerate(ns):
             right, sound = values[:, k, 0], values[:, k, 1]
             known = np.isfinite(sound)
             found[f"accuracy/{method}/{n}"] = _mean(right, np.ones(len(right)))
-            if known.any():
+            if knows_flaws and known.any():
                 held = np.where(known, sound, 0.0)
                 lost = np.where(known, np.maximum(right - held, 0.0), 0.0)
                 found[f"sound/{method}/{n}"] = _mean(held, known.astype(np.float64))

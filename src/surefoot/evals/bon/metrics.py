@@ -78,6 +78,8 @@ def metrics(
         "left_out": dict(left_out),
         "counts": dict(counts),
         "rows": sorted(rows, key=lambda row: bool(row["is_baseline"])),
+        "rival": "majority",
+        "lower_is_better": ["flawed_share"],
         "leads": _leads(results[0], len(results) > 1),
         "curves": {"x": "N", "lines": lines},
         "paired": paired,

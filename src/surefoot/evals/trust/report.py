@@ -235,6 +235,7 @@ TRUST = Benchmark(
     },
     compared=("f1",),
     by_group={"ece": "ECE", "brier": "Brier", "f1": "F1", "step_auroc": "step AUROC"},
-    undirected=(*CALIBRATION, "drift_position", "drift_position_within", "drift_length"),
+    undirected=("drift_position", "drift_position_within", "drift_length"),
+    lower_is_better=CALIBRATION,
     details=partial(_details, {}),
 )
