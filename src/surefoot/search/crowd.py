@@ -87,10 +87,11 @@ class Crowd:
         return ended
 
     def drop(self, search: Search, why: str) -> None:
-        """End a search under way with what it has; the next `advance` gives it back."""
-        (one,) = (one for one in self._under_way if one.search is search)
-        self._under_way.remove(one)
-        self._go_on(search, one.asking, one.seed, Broken(why))
+        """End a search with what it has; the next `advance` gives it back. One that has ended is
+        left as it is."""
+        for one in [one for one in self._under_way if one.search is search]:
+            self._under_way.remove(one)
+            self._go_on(search, one.asking, one.seed, Broken(why))
 
     def _plant(self, task: Task) -> tuple[Session | None, Branch | None]:
         if self.scorer is None:
