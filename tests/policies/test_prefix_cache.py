@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import sys
 import threading
 
 import pytest
@@ -416,7 +417,9 @@ def test_one_that_repeats_itself_reads_one_token_a_depth(small_model, letters):
     assert policy.usage.cached_tokens == sum(2 * d + 1 for d in range(1, 31))
 
 
-def test_several_threads_ask_one_policy(small_model, small_tokenizer):
+def test_several_threads_ask_one_policy(small_model, small_tokenizer, monkeypatch):
+    interval, broken = sys.getswitchinterval(), []
+    monkeypatch.setattr(threading, "excepthook", broken.append)
     policy = LocalPolicy(small_model(), small_tokenizer, cache_tokens=150)
     asked = [Prefix("Step 1: add 8.", ("5 + 8 = 13.",) * k) for k in range(8)]
     sampling = Sampling(max_new_tokens=20)
@@ -433,10 +436,15 @@ def test_several_threads_ask_one_policy(small_model, small_tokenizer):
             found[i] = policy.continue_prefixes([asked[i]], 2, seed=1, sampling=sampling)
 
     threads = [threading.Thread(target=ask, args=[i]) for i in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    sys.setswitchinterval(1e-6)
+    try:
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert broken == []
     texts = [[one.steps for one in row] for i in range(8) for row in found[i]]
     assert texts == [[one.steps for one in row] for rows in expected for row in rows]
     assert policy.cache.num_tokens <= 150
