@@ -31,6 +31,7 @@ VERBS = {
     "models": ("surefoot.cli.models:models", "The published reward models that can be loaded."),
     "eval": ("surefoot.cli.evaluate:app", "Measure a model on a benchmark."),
     "report": ("surefoot.cli.report:report", "Show runs of eval, and hold one against another."),
+    "gateway": ("surefoot.cli.gateway:gateway", "Answer chat requests, guided by a model."),
     "view": ("surefoot.cli.view:view", "Page through traces with their scores and labels."),
 }
 
