@@ -10,7 +10,7 @@ from surefoot.cli.say import Common, print_json
 SUMMARIES = {
     "processbench": "ProcessBench: first wrong steps found, at a fixed and at a tuned threshold.",
     "prmbench": "PRMBench: wrong steps found in nine classes of errors.",
-    "mr-ben": "MR-Ben and MR-GSM8K: the parts of MR-Score that need no judge of reasons.",
+    "mr-ben": "MR-Ben and MR-GSM8K: the parts of MR-Score; that of reasons where they are judged.",
     "bigbench-mistake": "BIG-Bench Mistake: first mistakes in chains of thought named exactly.",
     "prm800k": "PRM800K: steps that people rated right, neutral or wrong.",
     "agentprocessbench": "AgentProcessBench: steps of agents, and their first errors.",

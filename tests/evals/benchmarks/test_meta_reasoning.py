@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from measured import figures, scores, trace
+from surefoot.errors import UsageError
 from surefoot.evals.benchmark import Options
 from surefoot.evals.benchmarks.meta_reasoning import MR_BEN, subject_of
 from surefoot.models.baselines import StepLength
@@ -27,6 +29,41 @@ def test_the_parts_by_hand():
     assert found["mcc"] == pytest.approx(1 / 3)
     assert found["step_acc"] == pytest.approx(1 / 3)
     assert found["two_parts"] == pytest.approx((0.2 / 3 + 0.3 / 3) / 0.5)
+
+
+def test_reasons_count_where_a_judge_has_spoken_of_this_scorer():
+    """Wrong solutions: 1 placed and rightly explained, 1 placed and not, 1 placed without a
+    verdict, 1 not placed though its reason is called right."""
+    told = [{"judge": True}, {"judge": False}, {"other": True}, {"judge": True}]
+    traces = [
+        trace(WRONG, problem=str(i), meta={"judged_reasons": one}) for i, one in enumerate(told)
+    ]
+    traces += [trace(RIGHT, problem="r")]
+    placed, not_placed = scores(0.9, 0.1, 0.9), scores(0.1, 0.9, 0.9)
+    given = [
+        replace(one, model="judge") for one in (placed, placed, placed, not_placed, scores(1, 1, 1))
+    ]
+    found = figures(MR_BEN, traces, given)
+    assert (found["mcc"], found["step_acc"], found["reason_acc"]) == (1, 0.75, 0.25)
+    assert found["mr_score"] == pytest.approx(0.2 + 0.3 * 0.75 + 0.5 * 0.25)
+    measured = MR_BEN.measure(traces, given, Options())
+    assert any("of 1 wrong solutions placed rightly no reason" in one for one in measured.warnings)
+    assert measured.counts["reasons_judged"] == 3
+    unknown = [replace(one, model="someone") for one in given]
+    found = figures(MR_BEN, traces, unknown)
+    assert found["reason_acc"] is None
+    assert found["mr_score"] is None
+    assert found["two_parts"] is not None
+    assert any(
+        "no reasons are judged" in w for w in MR_BEN.measure(traces, unknown, Options()).warnings
+    )
+
+
+@pytest.mark.parametrize("bad", [True, "correct", {"judge": "incorrect"}, {"judge": 1}])
+def test_verdicts_on_reasons_that_are_none_are_refused(bad):
+    traces = [trace(WRONG, meta={"judged_reasons": bad})]
+    with pytest.raises(UsageError, match=r"in meta\.judged_reasons; it must be an object"):
+        MR_BEN.measure(traces, [replace(scores(0.9, 0.1, 0.9), model="judge")], Options())
 
 
 def test_mcc_is_clipped_at_0_and_0_where_it_divides_by_0():
