@@ -34,6 +34,12 @@ def test_what_is_known_is_not_asked_again(policy, tmp_path):
     assert read == len(policy.tokenizer("ки\n")["input_ids"])
     one = again.continue_prefixes(PREFIXES, 1, seed=1, sampling=SAMPLING)
     assert texts(one) == [row[:1] for row in plain], "another number is another question"
+    calls = policy.usage.calls
+    for other in ({"seed": 2, "sampling": SAMPLING}, {"seed": 1, "sampling": Sampling(top_k=3)}):
+        again.continue_prefixes(PREFIXES, 1, **other)
+        assert policy.usage.calls == (calls := calls + 1), "so is another seed or sampling"
+        again.continue_prefixes(PREFIXES, 1, **other)
+        assert policy.usage.calls == calls
     again.forget()
     assert list(tmp_path.iterdir()) == []
 

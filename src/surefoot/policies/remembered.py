@@ -8,17 +8,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from surefoot.errors import StorageError
 from surefoot.policies.base import Continuation, Policy, Prefix, Sampling, Usage
+
+_Question: TypeAlias = tuple[Prefix, int, int, Sampling]
+"""What is asked of a policy: a prefix, how many continuations, by which seed and how."""
 
 
 class RememberedPolicy:
     """Another policy, with the continuations that a file of JSON lines holds.
 
-    The file belongs to one seed and one sampling, which whoever opens it has to see to. A last line
-    that a kill cut short is dropped. What failed is not kept, and so is tried again.
+    A last line that a kill cut short is dropped. What failed is not kept, and so is tried again.
 
     Raises:
         StorageError: the file cannot be read or written, or holds something else.
@@ -27,7 +29,7 @@ class RememberedPolicy:
     def __init__(self, policy: Policy, file: str | Path) -> None:
         self.policy = policy
         self.file = Path(file)
-        self._known: dict[tuple[Prefix, int], list[Continuation]] = {}
+        self._known: dict[_Question, list[Continuation]] = {}
         try:
             self._known.update(self._read())
         except (ValueError, TypeError, KeyError) as error:
@@ -49,48 +51,56 @@ class RememberedPolicy:
         self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
     ) -> list[list[Continuation]]:
         """As the policy, which is asked for what the file does not hold."""
-        prefixes = _told_apart(prefixes, n)
-        asked = [one for one in prefixes if (one, n) not in self._known]
-        found = self.policy.continue_prefixes(asked, n, seed=seed, sampling=sampling)
-        fresh = dict(zip(asked, found, strict=True))
-        kept = {
-            (prefix, n): own
-            for prefix, own in fresh.items()
-            if all(one.failed is None for one in own)
-        }
+        sampling = sampling or Sampling()
+        questions = [(one, n, seed, sampling) for one in _told_apart(prefixes, n)]
+        asked = [one for one in questions if one not in self._known]
+        fresh: dict[_Question, list[Continuation]] = {}
+        if asked:
+            found = self.policy.continue_prefixes(
+                [prefix for prefix, *_ in asked], n, seed=seed, sampling=sampling
+            )
+            fresh = dict(zip(asked, found, strict=True))
+        kept = {one: own for one, own in fresh.items() if all(each.failed is None for each in own)}
         self._write(kept)
         self._known |= kept
-        return [fresh[one] if one in fresh else self._known[one, n] for one in prefixes]
+        return [fresh[one] if one in fresh else self._known[one] for one in questions]
 
     def forget(self) -> None:
-        """Remove the file, when nothing is left to do."""
+        """Remove the file and what was known, when nothing is left to do."""
+        self._known.clear()
         self.file.unlink(missing_ok=True)
 
-    def _read(self) -> Mapping[tuple[Prefix, int], list[Continuation]]:
+    def _read(self) -> Mapping[_Question, list[Continuation]]:
         if not self.file.is_file():
             return {}
         whole = self.file.read_bytes()
         end = whole.rfind(b"\n") + 1
         if end < len(whole):
             os.truncate(self.file, end)
-        found = {}
+        found: dict[_Question, list[Continuation]] = {}
         for line in whole[:end].splitlines():
             row = json.loads(line)
             prefix = Prefix(row["problem"], tuple(row["steps"]), row["drawn"], _turns(row))
-            found[prefix, len(row["continuations"])] = [
+            question = (prefix, len(row["continuations"]), row["seed"], Sampling(**row["sampling"]))
+            found[question] = [
                 Continuation(**{**one, "steps": tuple(one["steps"])})
                 for one in row["continuations"]
             ]
         return found
 
-    def _write(self, kept: Mapping[tuple[Prefix, int], Sequence[Continuation]]) -> None:
+    def _write(self, kept: Mapping[_Question, Sequence[Continuation]]) -> None:
         rows: list[dict[str, Any]] = [
-            {**asdict(prefix), "continuations": [asdict(one) for one in own]}
-            for (prefix, _), own in kept.items()
+            {
+                **asdict(prefix),
+                "seed": seed,
+                "sampling": asdict(sampling),
+                "continuations": [asdict(one) for one in own],
+            }
+            for (prefix, _, seed, sampling), own in kept.items()
         ]
         try:
             with open(self.file, "a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+                file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         except OSError as error:
             raise StorageError(f"{self.file} cannot be written: {error}") from None
 

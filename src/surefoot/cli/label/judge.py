@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from surefoot.cli.label.judges import Asking, Local, Server, opened_judge
-from surefoot.cli.label.stream import Rows, num_rows, stream
+from surefoot.cli.label.stream import Rows, stream
+from surefoot.cli.progress import num_rows
 from surefoot.cli.say import Common, count, note, print_json, visible
 from surefoot.errors import ModelError
 from surefoot.traces.types import StepLabels, Trace

@@ -70,8 +70,13 @@ class Writing:
         return {name: getattr(self, name) for name in names}
 
 
-def open_policy(options: Writing) -> Policy:
-    """The policy that a verb was given.
+def is_server(policy: str) -> bool:
+    """Whether a policy is named by an address."""
+    return policy.startswith(("openai:", "http://", "https://"))
+
+
+def open_policy(options: Writing, cache_tokens: int = 0) -> Policy:
+    """The policy that a verb was given; a local one remembers keys and values of so many tokens.
 
     Raises:
         UsageError: the address is not one, or options do not go together.
@@ -80,7 +85,7 @@ def open_policy(options: Writing) -> Policy:
     match = _ADDRESS.fullmatch(options.policy)
     if match is not None:
         return _behind(match[1], match[2], options)
-    if options.policy.startswith(("openai:", "http://", "https://")):
+    if is_server(options.policy):
         raise UsageError(
             f"{options.policy!r} is not of the form openai:http://HOST:PORT/v1#MODEL; name the "
             "model behind the address"
@@ -90,10 +95,13 @@ def open_policy(options: Writing) -> Policy:
     import torch
 
     from surefoot.policies.local import LocalPolicy
+    from surefoot.policies.prefix_cache import PrefixCache
 
     folder = Path(options.policy)
     policy = LocalPolicy.load(folder, name=folder.resolve().name, batch_size=options.batch_size)
     policy.model.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if cache_tokens:
+        policy.cache = PrefixCache(policy.model, cache_tokens)
     return policy
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from surefoot.cli.ends import open_ends
 from surefoot.cli.label.policy import Writing, open_policy
 from surefoot.cli.label.stream import Rows, stream
 from surefoot.cli.say import Common, count, note, print_json, visible
@@ -18,10 +18,8 @@ from surefoot.traces.types import Trace
 
 if TYPE_CHECKING:
     from surefoot.labels.rollouts.draws import Drawing
-    from surefoot.labels.rollouts.ends import Ends
     from surefoot.labels.rollouts.label import RolloutRule
 
-WORLDS = ("last-digit",)
 JOURNAL = ".rollouts.jsonl"
 """What is put behind the name of a file for that of the rollouts of an unfinished budget."""
 
@@ -133,7 +131,7 @@ def rollout(
     """
     rule = how.rule()
     settings = {**writing.settings(), "world": world, "check": check, "rule": asdict(rule)}
-    with _ends(world, check) as ends:
+    with open_ends(world, check) as ends:
         from surefoot.labels.rollouts.draws import Drawing
 
         policy = open_policy(writing)
@@ -219,24 +217,6 @@ def _by_budget(
 def _asked(trace: Trace) -> tuple[Any, ...]:
     """All of a trace that its labels depend on."""
     return trace.id, trace.reference, trace.outcome
-
-
-@contextmanager
-def _ends(world: str | None, check: str) -> Iterator[Ends]:
-    """How chains are judged."""
-    from surefoot.labels.answers import AnswerCheck, answer_workers
-    from surefoot.labels.rollouts.ends import answer_ends, world_ends
-
-    if world is not None:
-        if world not in WORLDS:
-            raise UsageError(f"there is no world {world!r}; there is {', '.join(WORLDS)}")
-        from surefoot.worlds.last_digit import LastDigit
-
-        yield world_ends(LastDigit())
-        return
-    checked = AnswerCheck(method=check)
-    with answer_workers() as workers:
-        yield answer_ends(workers, check=checked)
 
 
 @dataclass

@@ -7,25 +7,19 @@ labels of two kinds.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from surefoot.cli.kept_settings import check_settings, keep_settings
+from surefoot.cli.progress import num_rows, progress
 from surefoot.cli.reading import CHUNK, Skipped, chunks, read_files
 from surefoot.cli.resuming import is_resumed, open_rows, started, unfinished
 from surefoot.cli.say import Common, count, note
 from surefoot.errors import UsageError
 from surefoot.traces.types import Trace
-
-RUN_FILE = ".run.json"
-"""What is put behind the name of a file for that of the settings it was made with."""
 
 
 @Parameter(name="*")
@@ -121,10 +115,10 @@ def stream(
     inputs = started(chunks(traces, chunk))
     goes_on = out is not None and is_resumed(out, rows.resume)
     if out is not None and goes_on:
-        _check_settings(out, settings)
-    with _bar(doing, num_rows(files), spent) as advance, open_rows(out, rows.resume) as writer:
+        check_settings(out, settings)
+    with progress(doing, num_rows(files), spent) as advance, open_rows(out, rows.resume) as writer:
         if out is not None and goes_on:
-            _keep_settings(out, settings)
+            keep_settings(out, settings)
         work = unfinished(inputs, out, writer, other=_other, on_done=on_done)
         for some, start in work:
             for trace in label(some[start:]):
@@ -136,7 +130,7 @@ def stream(
                 on_trace(trace)
                 advance()
     if out is not None and out.endswith(".jsonl") and not goes_on:
-        _keep_settings(out, settings)
+        keep_settings(out, settings)
     told.traces += told.resumed
     return told
 
@@ -145,77 +139,3 @@ def _other(trace: Trace, done: Trace) -> str | None:
     """What a finished row holds, if it is not a trace with further labels."""
     same = done.id == trace.id and done.labels[: len(trace.labels)] == trace.labels
     return None if same else "another trace than the input"
-
-
-def _check_settings(out: str, settings: Mapping[str, Any]) -> None:
-    """Make sure that finished rows were made with these settings.
-
-    Raises:
-        UsageError: they were not, or that cannot be told.
-    """
-    if not os.path.isfile(out) or not os.path.getsize(out):
-        return
-    mend = "name another file, or add --no-resume to replace it"
-    try:
-        kept = json.loads(Path(out + RUN_FILE).read_text())
-    except (OSError, ValueError):
-        raise UsageError(
-            f"{out} is there already, and {out}{RUN_FILE}, which says how it was made, cannot be"
-            f" read; {mend}"
-        ) from None
-    given = json.loads(json.dumps(settings))
-    for name in sorted({*given, *kept}):
-        before, now = kept.get(name), given.get(name)
-        if before != now:
-            raise UsageError(
-                f"{out} was begun with {name} {json.dumps(before)}, now it is"
-                f" {json.dumps(now)}; {mend}"
-            )
-
-
-def _keep_settings(out: str, settings: Mapping[str, Any]) -> None:
-    from surefoot.traces.drafts import Draft
-
-    draft = Draft(out + RUN_FILE)
-    draft.file.write(json.dumps(settings, indent=2).encode() + b"\n")
-    draft.publish()
-
-
-def num_rows(files: Sequence[str]) -> int | None:
-    """How many rows there are, None where that is not known without reading them."""
-    if not sys.stderr.isatty() or not all(one.endswith(".jsonl") for one in files):
-        return None
-    num = 0
-    for one in files:
-        with open(one, "rb") as file:
-            num += sum(not line.isspace() for line in file)
-    return num
-
-
-@contextmanager
-def _bar(doing: str, total: int | None, spent: Callable[[], str]) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr with what is spent and the time left, while a terminal watches."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[spent]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=total, spent="")
-        yield lambda: bar.update(task, advance=1, spent=spent())
