@@ -29,6 +29,10 @@ OTHERS = {
         "surefoot.cli.probes:probes",
         "Hacking probes: attacks on a scorer, and changes that should not matter to it.",
     ),
+    "search": (
+        "surefoot.cli.eval_search:search",
+        "Methods of search on the same problems, at equal tokens.",
+    ),
     "trust": (
         "surefoot.cli.trust:trust",
         "Trust: calibration, drift, thresholds, domains, and questions seen in training.",
