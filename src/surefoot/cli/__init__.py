@@ -24,6 +24,7 @@ VERBS = {
     "check": ("surefoot.cli.check:check", "Do traces and a model fit each other?"),
     "convert": ("surefoot.cli.convert:convert", "Turn trace files of one format into another."),
     "label": ("surefoot.cli.label:app", "Label the steps of traces without waiting for people."),
+    "search": ("surefoot.cli.search.verb:search", "Search for solutions, guided by step scores."),
     "train": ("surefoot.cli.train:train", "Train a reward model on labelled traces."),
     "move": ("surefoot.cli.move:move", "Settings of another trainer as those of train."),
     "tune": ("surefoot.cli.tune:tune", "Train with other settings, and keep the best model."),

@@ -1,0 +1,1 @@
+"""`surefoot search`: spend step rewards at test time, on problem after problem."""
