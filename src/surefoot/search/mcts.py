@@ -19,7 +19,9 @@ visit of value 0 to all that lead to it (virtual loss; Chaslot et al. 2008). A s
 nothing is left to go on from is never entered again, so that each step of a search brings
 something new, and a search that has seen all there is ends. With `rollouts` each child is continued
 to the end once, as in rStar-Math (Guan et al. 2025, arXiv:2501.04519), and the reward of that
-solution stands for it instead.
+solution stands for it instead. Where as much is written as n prefixes of the greatest length take,
+and not one solution is there, the longest prefix is gone on with, so that rewards that do not tell
+the ways apart cannot keep a search near the root.
 """
 
 from __future__ import annotations
@@ -69,21 +71,24 @@ def mcts(
     search: Search,
     *,
     n: int = 16,
-    children: int = 4,
+    children: int = 8,
     at_once: int | None = None,
     simulations: int | None = None,
     exploration: float = 0.1,
     backup: Backup = "mean",
     rollouts: bool = False,
 ) -> Asking[None]:
-    """Let `n` / `children` nodes have children at a time, `n` in all, until as many tokens are
-    written as `n` solutions have, or `simulations` nodes have children.
+    """Let one node after another have `children`, until as many tokens are written as `n` solutions
+    of the usual length have, or `simulations` nodes have children.
+
+    `at_once` nodes get them in one round, n / 16 if it is not given: more are quicker, but a choice
+    that does not know what the one before it brought is a worse one.
 
     Raises:
         UsageError: a number is out of range, there is no such backup, or there is no scorer.
     """
     check_counts(n=n, children=children, at_once=at_once, simulations=simulations)
-    at_once = max(1, n // children) if at_once is None else at_once
+    at_once = max(1, n // 16) if at_once is None else at_once
     if not 0 <= exploration < math.inf:
         raise UsageError(f"exploration is {exploration}; it must be 0 or more, and finite")
     if backup not in ("mean", "max"):
@@ -92,11 +97,13 @@ def mcts(
     root = Place(search.root, None, 1.0, None, 0, 1)
     places = [root]
     left = simulations
-    while root.free and left != 0 and not _is_spent(search, n):
+    while root.free and left != 0 and not (search.finished and _is_spent(search, n)):
         num = at_once if left is None else min(left, at_once)
         chosen: list[Place] = []
         while root.free and len(chosen) < num:
-            chosen.append(select(root, exploration, backup))
+            is_late = _is_spent(search, n)
+            chosen.append(deepest(places) if is_late else select(root, exploration))
+            wait(chosen[-1], backup)
         grown = yield from search.grow(
             [one.node for one in chosen], deal(num * children, len(chosen))
         )
@@ -113,13 +120,24 @@ def mcts(
         value(places, backup)
 
 
-def select(root: Place, exploration: float, backup: Backup) -> Place:
-    """The node that is to have children next. It counts as waiting from now on."""
+def select(root: Place, exploration: float) -> Place:
+    """The node that is to have children next."""
     place = root
     while place.children:
         ahead = [child for child in place.children if child.free]
         scale = exploration * math.sqrt(place.visits)
         place = max(ahead, key=lambda one: one.quality + scale * one.prior / (1 + one.visits))
+    return place
+
+
+def deepest(places: Sequence[Place]) -> Place:
+    """The longest prefix that can still be gone on from, of equally long ones the best."""
+    ahead = [one for one in places if one.free and not one.children]
+    return max(ahead, key=lambda one: (one.node.depth, one.quality))
+
+
+def wait(place: Place, backup: Backup) -> None:
+    """Let a node wait for its children."""
     for one in place.path():
         one.free -= 1
         if backup == "mean":
@@ -127,7 +145,6 @@ def select(root: Place, exploration: float, backup: Backup) -> Place:
         else:
             one.quality = max((own.quality for own in one.children if own.free), default=0.0)
         one.visits += 1
-    return place
 
 
 def value(places: Sequence[Place], backup: Backup) -> None:
@@ -181,7 +198,9 @@ def _roll_out(search: Search, places: Sequence[Place]) -> Asking[None]:
 
 
 def _is_spent(search: Search, n: int) -> bool:
-    """Whether as much is written as `n` solutions of the usual length have."""
+    """Whether as much is written as `n` solutions take: of the length they have so far, or of the
+    longest prefix as long as there is none."""
     lengths = [node.num_tokens for node in search.finished]
-    usual = sum(lengths) / len(lengths) if lengths else search.limits.solution_tokens
-    return search.usage.new_tokens >= n * usual
+    if not lengths:
+        return search.usage.new_tokens >= n * max(node.num_tokens for node in search.nodes)
+    return search.usage.new_tokens * len(lengths) >= n * sum(lengths)
