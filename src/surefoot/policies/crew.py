@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Crew:
-    """So many threads, which start with the first task."""
+    """So many threads, which start with the first task and end with `close`."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._num_threads = 0
 
@@ -34,12 +34,18 @@ class Crew:
                 threading.Thread(target=self._work, name="surefoot-crew", daemon=True).start()
         return future
 
+    def close(self) -> None:
+        """End each thread once it has done what was submitted before; submit nothing after."""
+        for _ in range(self._num_threads):
+            self._tasks.put(None)
+
     def _work(self) -> None:
-        while True:
-            future, task = self._tasks.get()
+        while (given := self._tasks.get()) is not None:
+            future, task = given
             if not future.set_running_or_notify_cancel():
                 continue
             try:
                 future.set_result(task())
             except BaseException as error:  # noqa: BLE001 - whoever waits for the result raises it
                 future.set_exception(error)
+            del future, task, given  # while it waits for the next, this one's memory is free

@@ -7,13 +7,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from surefoot.policies.crew import Crew
 from surefoot.policies.openai_server import OpenAIServer, at, text_of
 from surefoot.policies.pace import Pace
 from surefoot.traces.records import storage_errors
@@ -86,8 +84,7 @@ class Answers:
 
 
 class KeptServer(OpenAIServer):
-    """An address, as `OpenAIServer`; requests of many threads together are under way at most
-    `num_connections` at once, at the given pace, and what was answered is kept."""
+    """An address, as `OpenAIServer`; requests keep the given pace, and what was answered is kept."""
 
     def __init__(
         self, url: str, *, pace: Pace | None = None, answers: Answers | None = None, **options: Any
@@ -95,7 +92,6 @@ class KeptServer(OpenAIServer):
         super().__init__(url, **options)
         self._pace = pace or Pace()
         self._answers = answers or Answers(None)
-        self._crew = Crew(self.num_connections)
 
     def ask(self, path: str, body: Mapping[str, Any]) -> Any:
         """The answer to one request, or the one that was kept.
@@ -116,15 +112,6 @@ class KeptServer(OpenAIServer):
             self._pace.settle(aside, num_tokens)
         self._answers.keep(key, answer)
         return answer
-
-    def ask_all(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> list[Any]:
-        """The answers, in order. After a failure those that have not been asked never are."""
-        futures = [self._crew.submit(partial(self.ask, path, body)) for body in bodies]
-        try:
-            return [one.result() for one in futures]
-        finally:
-            for one in futures:
-                one.cancel()
 
     def _num_tokens(self, answer: Any, path: str) -> int:
         """What an answer took, if it is one that can be kept: of the protocol.
