@@ -161,6 +161,7 @@ def _house(writing: Writing, judging: Judging, serving: Serving, seed: int | Non
         max_n=serving.max_n,
         seed=seed,
         chat=writing.chat,
+        remote=writing.policy.startswith("openai:"),
         scored=scored,
     )
 

@@ -28,6 +28,9 @@ from surefoot.traces.types import Trace
 REPEATS = 3
 """A step that comes so often in a row shows that the policy goes round in circles."""
 
+POLICY_FAILED = "the policy failed"
+"""How the cause of a loss begins for which the policy gave a reason."""
+
 Method: TypeAlias = "Callable[[Search], Asking[None]]"
 
 
@@ -301,7 +304,7 @@ class Search:
     ) -> None:
         """Turn a continuation into a child of a node, or note why it is none."""
         if one.failed is not None:
-            self.losses[f"the policy failed: {one.failed}"] += 1
+            self.losses[f"{POLICY_FAILED}: {one.failed}"] += 1
             return
         if not one.steps:
             if one.finished and node.steps:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from surefoot.search.problem_search import POLICY_FAILED
 from surefoot.search.results import SearchResult, Solution
 from surefoot.serve.engine import Found
 from surefoot.serve.orders import Order
@@ -141,7 +142,8 @@ def _chosen(order: Order, result: SearchResult) -> tuple[Solution, ...]:
     losses = "; ".join(f"{why} ({num} times)" for why, num in result.losses.items())
     said = f"the search came to nothing ({result.ended}): {result.why}"
     message = f"{said}; {losses}" if losses and losses not in said else said
-    if result.ended == "failed":
+    failed = all(why.startswith(POLICY_FAILED) for why in result.losses)
+    if result.ended == "failed" or (order.remote and result.losses and failed):
         raise Refusal(503, message, code="search_failed", retry_s=1)
     raise Refusal(422, message, code="no_solution")
 

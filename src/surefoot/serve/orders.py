@@ -34,6 +34,8 @@ class House:
     """Whether the policy holds conversations."""
     scored: bool = True
     """Whether there is a reward model."""
+    remote: bool = False
+    """Whether the policy is behind an address, so that what it fails at may pass."""
 
     @property
     def offers(self) -> Mapping[str, Offer]:
@@ -61,6 +63,7 @@ class Order:
     method: Method
     settings: Settings
     choices: int
+    remote: bool
     notes: tuple[str, ...] = ()
     """What the client should know about how its request was understood."""
 
@@ -103,7 +106,7 @@ def order_of(
         limits=_limits(own.limits, asked, wishes),
         seed=(secrets.randbelow(2**31) if seed is None else seed) % 2**63,
     )
-    return Order(name, task, offer.build(n), settings, asked.n or 1, tuple(notes))
+    return Order(name, task, offer.build(n), settings, asked.n or 1, house.remote, tuple(notes))
 
 
 def _wishes(asked: ChatRequest, headers: Mapping[str, str]) -> Wishes:
