@@ -57,11 +57,11 @@ def read_records(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The JSON objects of a file with their line (JSON Lines) or row numbers (others), from 1.
 
-    The name says what the file is: .jsonl, .jsonl.gz, .json (a list of objects) or .parquet; "-" is
-    JSON Lines from standard input. All but .json are streamed. Bad rows go to `on_skip`, one call
-    each, or become Python warnings where none is given: bad JSON, NaN and infinities, a name that
-    occurs twice in an object, anything but an object, broken UTF-8, and what follows the point
-    where a file is cut short.
+    The name says what the file is: .jsonl, .jsonl.gz, .json (a list of objects, or one object) or
+    .parquet; "-" is JSON Lines from standard input. All but .json are streamed. Bad rows go to
+    `on_skip`, one call each, or become Python warnings where none is given: bad JSON, NaN and
+    infinities, a name that occurs twice in an object, anything but an object, broken UTF-8, and
+    what follows the point where a file is cut short.
 
     Raises:
         StorageError: at once, if the file is missing, a folder, not readable or not whole Parquet;
@@ -237,7 +237,8 @@ def _row_or_error(raw: bytes) -> dict[str, Any] | RowError:
 
 
 def _listed(path: str, data: bytes) -> Iterator[_Read]:
-    """The rows of one JSON list, or of JSON Lines under the name .json."""
+    """The rows of one JSON list, of JSON Lines under the name .json, or of one object over several
+    lines."""
     text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
     start = _after_space(text, 0)
     if text[start : start + 1] == "[":
@@ -245,6 +246,8 @@ def _listed(path: str, data: bytes) -> Iterator[_Read]:
     first_line = text[start:].partition("\n")[0]
     if not text[start:] or isinstance(_row_or_error(_bytes(first_line)), dict):
         return _lines(path, io.BytesIO(data))
+    if text[start] == "{" and isinstance(row := _row_or_error(_bytes(text[start:])), dict):
+        return iter([(1, row)])
     raise FormatError(f"{path}: it holds neither a list of objects nor one object on each line")
 
 

@@ -105,6 +105,16 @@ EXAMPLES = {
         "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}],
         "step_labels": {"1": 1},
     },
+    "who-and-when": {
+        "question": "Q",
+        "history": [{"content": "a", "role": "agent"}],
+        "mistake_step": "0",
+    },
+    "tau-bench": {
+        "task_id": 0,
+        "reward": 1.0,
+        "traj": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}],
+    },
 }
 FLAT_APS = {
     "question": "Q",

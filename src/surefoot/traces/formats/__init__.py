@@ -19,7 +19,9 @@ from surefoot.traces.formats.prmbench import PRMBENCH
 from surefoot.traces.formats.rlhflow import RLHFLOW
 from surefoot.traces.formats.search_results import SEARCH
 from surefoot.traces.formats.tagged import MATH_SHEPHERD, OPENRLHF
+from surefoot.traces.formats.tau_bench import TAU_BENCH
 from surefoot.traces.formats.trl import TRL
+from surefoot.traces.formats.who_and_when import WHO_AND_WHEN
 
 __all__ = ["FORMATS", "Format", "LabelRule", "Record", "Written", "detect", "named"]
 
@@ -44,6 +46,8 @@ FORMATS: dict[str, Format] = {
         PREFERENCE,
         CHAT,
         AGENT_PROCESS_BENCH,
+        WHO_AND_WHEN,
+        TAU_BENCH,
     )
 }
 

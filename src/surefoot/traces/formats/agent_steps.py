@@ -33,14 +33,14 @@ def looks_like(record: Record) -> bool:
 
 def read(record: Record) -> list[Trace]:
     """The one trajectory of a record."""
-    messages = _messages(record)
-    texts = {i: text for i, one in enumerate(messages) if (text := _said(one, i)) is not None}
+    messages = messages_of(record, "messages")
+    texts = {i: text for i, one in enumerate(messages) if (text := said(one, i)) is not None}
     if not texts:
         raise RowError("no assistant message says or does anything", field="messages")
     at = list(texts)
     ends = [*at[1:], len(messages)]
     steps = [
-        Step(texts[i], _observation(messages[i + 1 : end])) for i, end in zip(at, ends, strict=True)
+        Step(texts[i], observation(messages[i + 1 : end])) for i, end in zip(at, ends, strict=True)
     ]
     final = record.get("final_label")
     if isinstance(final, bool) or final not in _OUTCOMES:
@@ -61,17 +61,18 @@ def read(record: Record) -> list[Trace]:
     return [trace]
 
 
-def _messages(record: Record) -> list[dict[str, Any]]:
-    messages = fields.sequence(record, "messages")
+def messages_of(record: Record, name: str) -> list[dict[str, Any]]:
+    """The messages in a field of a record, each with a role and a content."""
+    messages = fields.sequence(record, name)
     for i, one in enumerate(messages):
         if not isinstance(one, dict) or not isinstance(one.get("role"), str):
-            raise RowError("must be an object with a role", field=f"messages.{i}")
+            raise RowError("must be an object with a role", field=f"{name}.{i}")
         if not isinstance(one.get("content"), (str, type(None))):
-            raise RowError("must be text or null", field=f"messages.{i}.content")
+            raise RowError("must be text or null", field=f"{name}.{i}.content")
     return [{**one, "content": one.get("content")} for one in messages]
 
 
-def _said(message: dict[str, Any], i: int) -> str | None:
+def said(message: dict[str, Any], i: int) -> str | None:
     """The text of a step; None for a message that is none."""
     if message["role"] != "assistant":
         return None
@@ -86,11 +87,13 @@ def _said(message: dict[str, Any], i: int) -> str | None:
     return "\n".join(parts) or None
 
 
-def _said_at(messages: Sequence[dict[str, Any]], at: Sequence[int]) -> tuple[str | None, ...]:
-    return tuple(_said(messages[i], i) for i in at)
+def said_at(messages: Sequence[dict[str, Any]], at: Sequence[int]) -> tuple[str | None, ...]:
+    """The texts of the steps at some messages."""
+    return tuple(said(messages[i], i) for i in at)
 
 
-def _observation(answers: Sequence[dict[str, Any]]) -> Any:
+def observation(answers: Sequence[dict[str, Any]]) -> Any:
+    """What a step was answered by the messages behind it."""
     if len(answers) == 1 and answers[0]["role"] == "user":
         return answers[0]["content"]
     return [{name: one[name] for name in ("role", "content")} for one in answers] or None
@@ -115,14 +118,10 @@ def write(trace: Trace, rule: LabelRule) -> Written:
     kept = fields.own(trace, NAME)
     messages, at = kept.get("messages"), kept.get("at")
     final = {True: 1, False: -1, None: None}[trace.outcome]
-    if (
-        isinstance(messages, list)
-        and isinstance(at, list)
-        and _said_at(messages, at) == trace.texts
-    ):
+    if isinstance(messages, list) and isinstance(at, list) and said_at(messages, at) == trace.texts:
         final = kept.get("final_label") if trace.outcome is None else final
     else:
-        messages, at = _written(trace)
+        messages, at = as_messages(trace)
     row = {
         "question": trace.problem,
         "messages": messages,
@@ -143,7 +142,7 @@ def write(trace: Trace, rule: LabelRule) -> Written:
     return Written((row,), tuple(sorted(lost)))
 
 
-def _written(trace: Trace) -> tuple[list[dict[str, Any]], list[int]]:
+def as_messages(trace: Trace) -> tuple[list[dict[str, Any]], list[int]]:
     """Messages for a trace of another origin, and where its steps are among them."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": trace.problem}]
     at = []
