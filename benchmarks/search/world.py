@@ -38,7 +38,8 @@ from surefoot.worlds.base import Problem
 from surefoot.worlds.last_digit import LastDigit
 
 N = 16
-SIZES = (1, 4, 16, 32)
+SIZES = (1, 4, N, 2 * N)
+"""Of best-of-n; the largest so that what takes more than N solutions can be compared."""
 METHODS = ("narrow-beam", "beam", "mcts", "dvts", "lookahead", "particles", "adaptive")
 REWARDS = {"product and log-prob": 1.0, "product": 0.0}
 """By the weight of the policy's log-probability."""
@@ -58,7 +59,7 @@ def fresh_problems(demo: Path, num: int) -> list[Problem]:
 
 
 def measured(
-    demo: Path, out: Path, weight: float, methods: Sequence[str], num: int
+    demo: Path, out: Path, weight: float, methods: Sequence[str], sizes: Sequence[int], num: int
 ) -> tuple[Matched, dict[str, dict[str, float]]]:
     """Every method on the problems, and the seconds of those that were run now."""
     problems = fresh_problems(demo, num)
@@ -71,7 +72,7 @@ def measured(
     )
     seconds = {}
     began = time.monotonic(), time.process_time()
-    draws = list(drawn(bench, SIZES))
+    draws = list(drawn(bench, sizes))
     seconds["best-of-n"] = _since(began)
     sized: dict[str, Any] = {}
     for name in methods:
@@ -79,7 +80,7 @@ def measured(
         sized[name] = {N: list(searched(bench, name, N))}
         seconds[name] = _since(began)
         print(f"  {demo.name}, {name}: {seconds[name]}", flush=True)
-    best = {n: [row[i] for row in draws] for i, n in enumerate(SIZES)}
+    best = {n: [row[i] for row in draws] for i, n in enumerate(sizes)}
     everything = [
         one for some in ({"": best} | sized).values() for own in some.values() for one in own
     ]
@@ -165,6 +166,7 @@ def main() -> None:
     parser.add_argument("demos", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--num", type=int, default=200)
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--methods", nargs="*", default=METHODS)
     parser.add_argument("--rewards", nargs="*", choices=REWARDS, default=[*REWARDS])
     given = parser.parse_args()
@@ -178,7 +180,7 @@ def main() -> None:
         for reward in given.rewards:
             folder = given.out / demo.name / reward.replace(" ", "-")
             weight = REWARDS[reward]
-            found, seconds = measured(demo, folder, weight, given.methods, given.num)
+            found, seconds = measured(demo, folder, weight, given.methods, given.sizes, given.num)
             seeds[demo.name][reward] = report(found)
             times[f"{demo.name}, {reward}"] = seconds
             show(f"{demo.name}, {reward}, {found.num_problems} problems", report(found))
