@@ -92,6 +92,12 @@ class SearchResult:
         """The answer of the chosen solution."""
         return self.solutions[0].trace.answer if self.solutions else None
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the tree, and the chosen solution step by step."""
+        from surefoot.search.display.tree_html import result_html
+
+        return result_html(self)
+
 
 def result_of(search: Search, choice: Choice, same: Grouping | None = None) -> SearchResult:
     """What a search that has ended found.

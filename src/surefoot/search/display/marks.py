@@ -30,6 +30,8 @@ class Mark:
     ends: Status | None
     """What became of the node, at its last step; None at those before."""
     is_chosen: bool
+    is_leaf: bool
+    """Whether its node has no children."""
     num_left: int = 0
     """Steps between its parent and itself that have no mark."""
 
@@ -53,9 +55,10 @@ def marks_of(result: SearchResult, *, most: int, steps: int) -> Drawn:
     """
     tree = result.tree
     chosen = set(_way(tree, result.solutions[0].node)) if result.solutions else {0}
+    inner = {node.parent for node in tree}
     kept = _kept(result, most, steps)
     good = _goodness(result)
-    marks = [Mark(0, -1, None, result.problem, None, None, None, True)]
+    marks = [Mark(0, -1, None, result.problem, None, None, None, True, len(tree) == 1)]
     last_mark, depth = {0: 0}, [0] * len(tree)
     for number, node in enumerate(tree[1:], 1):
         before = node.parent or 0
@@ -77,6 +80,7 @@ def marks_of(result: SearchResult, *, most: int, steps: int) -> Drawn:
                     None if score is None else good(score),
                     node.status if is_last else None,
                     number in chosen,
+                    number not in inner,
                     num_left if is_last else 0,
                 )
             )

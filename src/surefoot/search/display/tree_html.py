@@ -11,14 +11,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from surefoot.search.display.tree_svg import (
-    Limits,
-    Picture,
-    draw,
-    legend_items,
-    page_rules,
-    tip_line,
-)
+from surefoot.search.display.outcomes import with_outcomes
+from surefoot.search.display.tree_style import page_rules
+from surefoot.search.display.tree_svg import ALL, Limits, Picture, draw, legend_items
+from surefoot.search.display.tree_words import tip_line
 from surefoot.traces.display.html import INERT, STYLE, trace_html
 from surefoot.traces.display.text import shortened, visible
 
@@ -54,7 +50,7 @@ TREE_STYLE = (
 )
 
 
-def tree_html(result: SearchResult, *, limits: Limits = Limits()) -> str:
+def tree_html(result: SearchResult, *, limits: Limits = ALL) -> str:
     """The tree of a search, without styles; `TREE_STYLE` and the page give those."""
     picture = draw(result, limits)
     name = escape(picture.name)
@@ -81,6 +77,7 @@ def legend_html(result: SearchResult) -> str:
 
 def result_html(result: SearchResult) -> str:
     """A search for a notebook: its tree, and the chosen solution step by step, with styles."""
+    result = with_outcomes(result)
     chosen = "" if result.best is None else trace_html(result.best)
     ended = f"ended: {result.ended}" + (f" ({result.why})" if result.why else "")
     told = (
@@ -101,6 +98,7 @@ def _buttons(result: SearchResult, picture: Picture, limits: Limits) -> str:
         found.append(
             f'<button type="button" style="left:{x - 12:g}px;top:{y - picture.row / 2:g}px;'
             f'height:{picture.row:g}px"><span class="sf-tip" dir="auto">'
-            f"<b>{escape(tip_line(mark, result))}</b>{escape(text)}{rest}</span></button>"
+            f"<b>{escape(tip_line(mark, picture.drawn, result))}</b>{escape(text)}{rest}</span>"
+            "</button>"
         )
     return "".join(found)

@@ -76,6 +76,7 @@ def trace_html(
     threshold: float | None = None,
     limits: Limits = Limits(),
     written: Callable[[str], str] = with_mathematics,
+    with_problem: bool = True,
 ) -> str:
     """One trace: problem, what it came to, and every step with its labels, scores and aggregates.
 
@@ -86,9 +87,12 @@ def trace_html(
     rows = "".join(_step(one, limits, written) for one in steps)
     left = len(trace.steps) - len(steps)
     rest = f'<p class="sf-rest">… and {_count(left, "more step")}</p>' if left else ""
-    problem = _text(trace.problem, limits, written)
+    problem = ""
+    if with_problem:
+        text = _text(trace.problem, limits, written)
+        problem = f'<p class="sf-problem" dir="auto">{text}</p>'
     return (
-        f'<div class="{INERT}"><p class="sf-problem" dir="auto">{problem}</p>'
+        f'<div class="{INERT}">{problem}'
         f'<p class="sf-chips">{outcome_chips(trace)}</p>'
         f'<ol class="sf-steps" start="0">{rows}</ol>{rest}</div>'
     )
