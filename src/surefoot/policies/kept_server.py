@@ -84,7 +84,7 @@ class Answers:
 
 
 class KeptServer(OpenAIServer):
-    """An address, as `OpenAIServer`; requests keep the given pace, and what was answered is kept."""
+    """An address, as `OpenAIServer`, asked at the given pace; what was answered is kept."""
 
     def __init__(
         self, url: str, *, pace: Pace | None = None, answers: Answers | None = None, **options: Any

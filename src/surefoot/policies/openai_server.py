@@ -1,8 +1,8 @@
 """A server that speaks the OpenAI protocol: many requests under way, repeated where that may help.
 
 Requests that fail in a way that may pass (429, 5xx, no connection, no answer in time) are repeated,
-with growing pauses; a server that is gone may be waited for. Any other answer than the one asked for
-is an error with the address and what was said.
+with growing pauses; a server that is gone may be waited for. Any other answer than the one asked
+for is an error with the address and what was said.
 """
 
 from __future__ import annotations

@@ -6,13 +6,15 @@ other: its cause stands in its place.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from surefoot.errors import ModelError, TraceError, UnscorableError, UsageError
 from surefoot.policies.base import NO_TURNS, Continuation, Prefix, Sampling, Usage, sample_seeds
-from surefoot.policies.openai_server import OpenAIServer, at, text_of
+from surefoot.policies.openai_server import OpenAIServer
+from surefoot.policies.server_answers import Answer, answer_of, end_of
 from surefoot.traces.layout import Layout
 from surefoot.traces.split import SplitStrategy, split_steps
 
@@ -47,12 +49,16 @@ class ChatPrompt:
 
 class ServerPolicy:
     """A model behind an address such as `http://localhost:8000/v1` that writes steps. Many requests
-    are under way at once.
+    are under way at once, and any number of threads may ask.
 
     Plain text goes to `/completions` in a `Layout`, as token ids where the model's `tokenizer` is
     given, so that no text of a user ever becomes a special token. With `chat`, conversations go to
-    `/chat/completions`. Servers do not say how probable what they wrote was: `logprob` is None. The
-    seeds sent are the same for the same prefix and seed; not every server obeys them.
+    `/chat/completions`. The seeds sent are the same for the same prefix and seed; not every server
+    obeys them.
+
+    A request for one step ends where the step does: at the layout's step end, in a chat at a blank
+    line, where its steps are paragraphs. If the server does not say at which text it stopped, and
+    does not leave it in what it gives either, it is taken to have stopped there.
 
     Args:
         url: The address, up to and with `/v1`.
@@ -62,12 +68,19 @@ class ServerPolicy:
         chat: How a chat model is asked; None sends plain text.
         stop: Further texts at which the model is done, at most three.
         limit: What the server calls the number of tokens to write, in chats.
+        logprobs: Ask how probable what was written was, for `logprob`, which is None otherwise, and
+            where the server does not say it of every token. It has to mean temperature 1.
+        fields: Further fields of every request, such as chat_template_kwargs.
         name: What its traces give as their source; the model's name if None.
-        options: Those of `OpenAIServer`: token, num_connections, timeout_s, num_retries.
+        options: Those of `OpenAIServer`: token, num_connections, timeout_s, num_retries,
+            patience_s.
 
     Raises:
         UsageError: the client is not installed, or options do not go together.
     """
+
+    is_elsewhere = True
+    """It computes on another machine, so that this one can do something else meanwhile."""
 
     def __init__(
         self,
@@ -79,6 +92,8 @@ class ServerPolicy:
         chat: ChatPrompt | None = None,
         stop: Sequence[str] = (),
         limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        logprobs: bool = False,
+        fields: Mapping[str, Any] | None = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -93,8 +108,13 @@ class ServerPolicy:
         self.chat = chat
         self.stop = tuple(stop)
         self.limit = limit
+        self.logprobs = logprobs
+        self.fields = dict(fields or {})
         self.name = name or model
         self.usage = Usage()
+        self._lock = threading.Lock()
+        self._keeps_stops = False
+        """Whether the server is known to leave in its texts that at which it stops."""
 
     def continue_prefixes(
         self, prefixes: Sequence[Prefix], n: int, *, seed: int, sampling: Sampling | None = None
@@ -119,7 +139,7 @@ class ServerPolicy:
         blank = [
             i
             for i, one in enumerate(found)
-            if self._ends_early(bodies[i]) and not (one.steps or one.finished or one.failed)
+            if self._step_end in _stops(bodies[i]) and not (one.steps or one.finished or one.failed)
         ]
         if blank:
             whole = [{**bodies[i], "stop": [*self.stop] or None} for i in blank]
@@ -136,18 +156,27 @@ class ServerPolicy:
     def _path(self) -> str:
         return "/completions" if self.chat is None else "/chat/completions"
 
+    @property
+    def _step_end(self) -> str | None:
+        """What is written at the end of a step, as far as it is known before the text is."""
+        if self.chat is None:
+            return self.layout.step_end
+        return "\n\n" if self.chat.split in ("auto", "paragraphs") else None
+
     def _body(self, prefix: Prefix, sampling: Sampling) -> dict[str, Any]:
-        """A request without its seed. One step alone ends where the layout has a step end; more
-        cannot be counted by stop texts, and are cut here."""
+        """A request without its seed. More steps than one cannot be counted by stop texts, and are
+        cut here."""
         stop = [*self.stop]
-        if self.chat is None and sampling.max_new_steps == 1:
-            stop.append(self.layout.step_end)
+        if sampling.max_new_steps == 1 and self._step_end is not None:
+            stop.append(self._step_end)
         body: dict[str, Any] = {
             "model": self.model,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             **({} if sampling.top_k is None else {"top_k": sampling.top_k}),
             **({"stop": stop} if stop else {}),
+            **({"logprobs": 1 if self.chat is None else True} if self.logprobs else {}),
+            **self.fields,
         }
         if self.chat is None and prefix.turns:
             raise UnscorableError(f"{self.name} {NO_TURNS}")
@@ -167,57 +196,82 @@ class ServerPolicy:
         self, bodies: Sequence[Mapping[str, Any]], owners: Sequence[Prefix], max_steps: int | None
     ) -> list[Continuation]:
         answers = self.server.try_all(self._path, bodies)
+        read = [self._read(answer) for answer in answers]
+        for one, body in zip(read, bodies, strict=True):
+            if not isinstance(one, ModelError) and one.reason == "stop":
+                self._keeps_stops |= any(one.text.endswith(stop) for stop in _stops(body))
         return [
-            self._continuation(answer, body, prefix, max_steps)
-            for answer, body, prefix in zip(answers, bodies, owners, strict=True)
+            self._continuation(one, body, prefix, max_steps)
+            for one, body, prefix in zip(read, bodies, owners, strict=True)
         ]
 
-    def _continuation(
-        self, answer: Any, body: Mapping[str, Any], prefix: Prefix, max_steps: int | None
-    ) -> Continuation:
-        where = self.server.url + self._path
+    def _read(self, answer: Any) -> Answer | ModelError:
+        """What an answer says, or why it says nothing."""
+        if isinstance(answer, ModelError):
+            return answer
         try:
-            if isinstance(answer, ModelError):
-                raise answer
-            text, reason = text_of(answer, where)
-            read, written = (
-                at(answer, where, int, "usage", name)
-                for name in ("prompt_tokens", "completion_tokens")
-            )
+            one = answer_of(answer, self.server.url + self._path)
         except ModelError as error:
-            return Continuation((), None, 0, False, failed=str(error))
-        self.usage.calls += 1
-        self.usage.prompt_tokens += read
-        self.usage.new_tokens += written
-        steps = self._steps(text, prefix)
-        whole = len(steps)
-        steps = steps[:max_steps]
-        finished = reason == "stop" and len(steps) == whole and not self._cut(answer, body)
-        return Continuation(tuple(steps), None, written, finished, num_read=read)
+            return error
+        with self._lock:
+            self.usage.calls += 1
+            self.usage.prompt_tokens += one.num_read
+            self.usage.new_tokens += one.num_written
+        return one
 
-    def _cut(self, answer: Any, body: Mapping[str, Any]) -> bool:
-        """Whether the text ends at the end of a step and not by itself. A server that does not say
-        at which text it stopped is taken to have stopped there."""
-        if not self._ends_early(body):
-            return False
-        choice = answer["choices"][0]
-        return bool(choice.get("stop_reason", self.layout.step_end) == self.layout.step_end)
+    def _continuation(
+        self,
+        one: Answer | ModelError,
+        body: Mapping[str, Any],
+        prefix: Prefix,
+        max_steps: int | None,
+    ) -> Continuation:
+        if isinstance(one, ModelError):
+            return Continuation((), None, 0, False, failed=str(one))
+        stopped = self._stopped_at(one, _stops(body))
+        text = one.text
+        if stopped in self.stop and stopped in text:
+            text = text[: text.index(stopped)]
+        is_cut = stopped is not None and stopped == self._step_end
+        written = self._steps(text, is_cut=is_cut)
+        found = self._without_known(written, prefix)
+        steps = found[:max_steps]
+        more = len(steps) < len(found)
+        logprob = None
+        if self.logprobs and (self.chat is None or steps == written):
+            end = end_of(text, self.layout.step_end, len(steps)) if more else None
+            logprob = one.logprob(end)
+        finished = one.reason == "stop" and not (more or is_cut)
+        return Continuation(tuple(steps), logprob, one.num_written, finished, num_read=one.num_read)
 
-    def _ends_early(self, body: Mapping[str, Any]) -> bool:
-        """Whether a request asks to stop at the end of a step."""
-        return self.chat is None and self.layout.step_end in (body.get("stop") or ())
+    def _stopped_at(self, one: Answer, stops: Sequence[str]) -> str | None:
+        """The stop text at which an answer ends; the end of a step where that is not known."""
+        if not stops or one.reason != "stop":
+            return None
+        if one.says_stop:
+            return one.stop if one.stop in stops else None
+        left = [stop for stop in stops if stop in one.text]
+        if left or self._keeps_stops:
+            return min(left, key=one.text.index, default=None)
+        return self._step_end if self._step_end in stops else None
 
-    def _steps(self, text: str, prefix: Prefix) -> list[str]:
+    def _steps(self, text: str, *, is_cut: bool) -> list[str]:
         if self.chat is None:
             return [step for step in text.split(self.layout.step_end) if step.strip()]
         try:
-            steps = split_steps(text, self.chat.split)
+            return split_steps(text, "paragraphs" if is_cut else self.chat.split)
         except TraceError:
             return []
+
+    def _without_known(self, steps: list[str], prefix: Prefix) -> list[str]:
+        """The steps behind those that a chat repeats before it goes on."""
         known = [step.strip() for step in prefix.steps]
-        if known and [step.strip() for step in steps[: len(known)]] == known:
-            return steps[len(known) :]
-        return steps
+        repeats = [step.strip() for step in steps[: len(known)]] == known
+        return steps[len(known) :] if self.chat is not None and repeats else steps
+
+
+def _stops(body: Mapping[str, Any]) -> Sequence[str]:
+    return body.get("stop") or ()
 
 
 def _messages(chat: ChatPrompt, prefix: Prefix) -> list[dict[str, str]]:
