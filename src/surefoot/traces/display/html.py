@@ -33,7 +33,7 @@ STYLE = """
 .sf-steps > li.wrong { border-color: var(--wrong, #d9483f); border-inline-start-style: double; border-inline-start-width: 8px; }
 .sf-text { white-space: pre-wrap; unicode-bidi: isolate; }
 .sf-number { float: inline-start; margin-inline-end: .7em; opacity: .75; font-variant-numeric: tabular-nums; }
-.sf-chips { display: flex; flex-wrap: wrap; gap: .3em .4em; margin: .4em 0 .1em; font-size: .8em; }
+.sf-chips { clear: inline-start; display: flex; flex-wrap: wrap; gap: .3em .4em; margin: .4em 0 .1em; font-size: .8em; }
 .sf-chip { display: inline-flex; align-items: center; gap: .4em; border: 1px solid var(--line, #8886); border-radius: 1em;
   padding: .05em .65em; font-variant-numeric: tabular-nums; max-width: 100%; }
 .sf-chip.right { color: var(--right, inherit); background: var(--right-soft, #1d9a8626); }
