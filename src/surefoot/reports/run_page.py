@@ -13,7 +13,7 @@ from typing import Any
 
 from surefoot.evals.benchmarks import BENCHMARKS
 from surefoot.evals.run import REPORT_FILE, Run
-from surefoot.reports import run_coverage, run_plots, run_tables, run_trust
+from surefoot.reports import run_coverage, run_matched, run_plots, run_tables, run_trust
 from surefoot.reports.html import flat
 from surefoot.reports.pages import template, write_page
 from surefoot.reports.run_examples import KINDS, Examples, choose_examples
@@ -106,6 +106,8 @@ def _title(run: Run) -> str:
 
 def _curves(metrics: Mapping[str, Any]) -> tuple[Picture, Picture] | None:
     """The curves of best-of-N, for a wide page and for a narrow one."""
+    if metrics.get("matched"):
+        return run_matched.pictures(metrics["matched"])
     found = metrics.get("curves")
     if not found or not any(found["lines"].values()):
         return None

@@ -1,0 +1,60 @@
+"""Methods of search in a picture: accuracy against the tokens that the policy wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from surefoot.reports.plots import draw_line, marker_of, name_lines, short_name
+from surefoot.reports.run_pictures import Picture
+from surefoot.reports.svg import MUTED, canvas, to_svg
+from surefoot.reports.words import Family, Method
+
+COST = "policy tokens"
+FAMILIES: Mapping[str, Family] = {"search": "prm", "best of n": "orm", "control": "control"}
+"""In which colour and dash each kind of method is drawn."""
+
+
+def pictures(found: Mapping[str, Any]) -> tuple[Picture, Picture]:
+    """The lines of `metrics["matched"]` for a wide page and for a narrow one."""
+    said = (
+        "Right answers over the tokens that the policy wrote for a problem, on average (log scale),"
+        " in %, with intervals. Solid: search; dashed: choices among whole solutions by scores; "
+        "dotted grey: what needs no scorer, and an oracle."
+    )
+    return Picture(_picture(found, narrow=False), said), Picture(_picture(found, narrow=True), said)
+
+
+def _picture(found: Mapping[str, Any], *, narrow: bool) -> str:
+    named = {one["name"]: Method(one["name"], "", FAMILIES[one["kind"]]) for one in found["lines"]}
+    height = 3.6 + 0.2 * len(named) if narrow else 4.2
+    with canvas(width=4.6 if narrow else 6.4, height=height) as (picture, axes):
+        ends: dict[str, tuple[float, float]] = {}
+        for line in found["lines"]:
+            name = line["name"]
+            points = [
+                (round(one[COST]["mean"]), one["accuracy"])
+                for one in line["points"]
+                if one[COST] is not None and one[COST]["mean"] >= 1
+            ]
+            points.sort(key=lambda point: point[0])
+            if points:
+                draw_line(axes, named[name], points, marker_of(name, named), band=0.05)
+                ends[name] = (points[-1][0], 100 * points[-1][1]["mean"])
+        axes.set_xscale("log")
+        axes.set_xlabel("tokens of the policy per problem")
+        axes.set_ylabel("%", rotation=0, labelpad=8)
+        axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
+        if narrow:
+            picture.legend(
+                axes.get_lines(),
+                [short_name(name) for name in ends],
+                loc="outside lower left",
+                frameon=False,
+                handlelength=3.0,
+            )
+        else:
+            name_lines(axes, ends, named)
+        told = "; ".join(f"{name} {y:.1f} % at {x:,.0f} tokens" for name, (x, y) in ends.items())
+        prefix = "tokens-narrow" if narrow else "tokens"
+        return to_svg(picture, prefix, f"Accuracy against policy tokens: {told}")
