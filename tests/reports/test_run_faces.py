@@ -148,6 +148,19 @@ def test_score_rows_of_a_benchmark_are_told_too():
     assert coverage_tables({"files": ["a.jsonl"]}) == []
 
 
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        ({"skipped_rows": 2, "unscored": {"traces": 0}}, ["2"]),
+        ({"skipped": {"rows": 3}, "unscored": {"traces": 4}}, ["3", "4"]),
+    ],
+)
+def test_rows_that_could_not_be_read_are_on_the_page(metrics, told):
+    (table,) = coverage_tables(metrics)
+    assert [row.cells[0].value for row in table.rows] == told
+    assert coverage_tables({"skipped_rows": 0}) == []
+
+
 def test_verdicts_stand_in_a_table_against_majority(chosen):
     table = verdict_table(chosen)
     assert [one.label for one in table.rows] == ["prm:min", "prm:min_vote"]

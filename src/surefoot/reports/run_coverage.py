@@ -84,6 +84,7 @@ def coverage_tables(metrics: Metrics) -> list[Table]:
         _pools(pools),
         _votes(pools),
         _same_tokens(pools),
+        _unread(metrics),
         _files(metrics),
         _answers(metrics.get("prepared") or {}),
     ]
@@ -163,6 +164,19 @@ def _same_tokens(pools: Sequence[Mapping[str, Any]]) -> Table | None:
         return None
     headings = ("N", "majority may have", "which is right", "less that")
     return Table("for the same tokens", headings, tuple(rows))
+
+
+def _unread(metrics: Metrics) -> Table | None:
+    """Rows that could not be read and traces that could not be scored, where there are any."""
+    skipped: Mapping[str, Any] = metrics.get("skipped") or {}
+    unscored: Mapping[str, Any] = metrics.get("unscored") or {}
+    rows = {
+        "rows that could not be read, not measured": metrics.get("skipped_rows")
+        or skipped.get("rows"),
+        "traces that the scorer could not score": unscored.get("traces"),
+    }
+    found = [Row(name, "", (_count(num),)) for name, num in rows.items() if num]
+    return Table("not as it should be", ("",), tuple(found)) if found else None
 
 
 def _files(metrics: Metrics) -> Table | None:
