@@ -2,8 +2,8 @@
 
 Fields: `task_id`, `trial`, `reward`, `info` (with `task.instruction`) and `traj`, the messages.
 Steps are made of the agent's messages as in `surefoot.traces.formats.agent_steps`; the problem is
-the instruction of the simulated user, the outcome whether the reward is 1 (null: not known). The subset is not in a
-record: the name of the file says it.
+the instruction of the simulated user, the outcome whether the reward is 1 (null: not known). The
+subset is not in a record: the name of the file says it.
 
 What comes back after tau-bench -> Trace -> tau-bench: every field. A trace of another origin gets
 messages of its own. An attempt that ended before the agent said anything (its `info` then has an
