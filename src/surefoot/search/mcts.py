@@ -71,7 +71,7 @@ def mcts(
     search: Search,
     *,
     n: int = 16,
-    children: int = 8,
+    children: int | None = None,
     at_once: int | None = None,
     simulations: int | None = None,
     exploration: float = 0.1,
@@ -81,6 +81,7 @@ def mcts(
     """Let one node after another have `children`, until as many tokens are written as `n` solutions
     of the usual length have, or `simulations` nodes have children.
 
+    `children` are 8 if not given, or n if that is less.
     `at_once` nodes get them in one round, n / 16 if it is not given: more are quicker, but a choice
     that does not know what the one before it brought is a worse one.
 
@@ -89,6 +90,7 @@ def mcts(
     """
     check_counts(n=n, children=children, at_once=at_once, simulations=simulations)
     at_once = max(1, n // 16) if at_once is None else at_once
+    children = min(8, n) if children is None else children
     if not 0 <= exploration < math.inf:
         raise UsageError(f"exploration is {exploration}; it must be 0 or more, and finite")
     if backup not in ("mean", "max"):
