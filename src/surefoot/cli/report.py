@@ -18,22 +18,34 @@ def report(
     *runs: Annotated[Path, Parameter(required=True)],
     table: Literal["markdown", "latex", "csv"] | None = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    problem: int | None = None,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Show the run in a folder and write its report.html anew; or hold several against the first.
 
     Several are compared in pairs over the same traces: their figures are measured again from the
     scores in the folders, and every difference has an interval and a p-value. P-values are those of
-    single comparisons.
+    single comparisons. Of a file of `surefoot search` the page shows the figures and the trees.
 
     Args:
-        runs: Folders that `surefoot eval ... --out` made.
+        runs: Folders that `surefoot eval ... --out` made, or one file that `surefoot search` wrote.
         table: Print a table for a paper instead: markdown, latex or csv.
-        out: Where to write the HTML page: by default the report.html of a single run, and nowhere
-            for several.
+        out: Where to write the HTML page: by default the report.html of a single run, beside a file
+            of search results under its name, and nowhere for several runs.
+        problem: Of search results: the tree of this problem alone (counted from 0), as text, or as
+            SVG into an --out that ends in .svg.
     """
     if table and common.json:
         raise UsageError("--table and --json both want stdout; give one")
+    if any(one.is_file() for one in runs):
+        from surefoot.cli.search.report import report_search
+
+        if len(runs) > 1 or table:
+            raise UsageError("a file of search results is shown alone, and without --table")
+        report_search(runs[0], problem, out, common)
+        return
+    if problem is not None:
+        raise UsageError("--problem is for a file of search results")
     from surefoot.evals.run import read_run
 
     found = [read_run(folder) for folder in runs]

@@ -1,5 +1,6 @@
 """The layout of trees: what holds for every tree, and places worked out by hand."""
 
+import itertools
 import time
 
 import pytest
@@ -49,7 +50,7 @@ def test_no_two_nodes_overlap_and_their_order_is_kept(tree):
     parents, breadths = tree
     found = tidy(parents, breadths)
     for row in in_order(parents).values():
-        for left, right in zip(row, row[1:], strict=False):
+        for left, right in itertools.pairwise(row):
             apart = (breadths[left] + breadths[right]) / 2
             assert found[right] - found[left] >= apart - 1e-9
 
