@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from surefoot.errors import UsageError
@@ -119,6 +120,7 @@ def test_a_step_without_a_score_changes_no_weight():
         assert held[steps] == pytest.approx(one / sum(target.values()), abs=0.1)
 
 
+@effort(deadline=None)
 @given(
     st.lists(st.floats(0, 10), min_size=1, max_size=8).filter(lambda some: max(some) > 1e-6),
     st.integers(1, 50),

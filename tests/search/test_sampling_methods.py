@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from surefoot.errors import UsageError
@@ -59,6 +60,7 @@ def test_certainty_of_the_lead(votes, certainty):
     assert lead_certainty(votes) == pytest.approx(certainty, rel=1e-15)
 
 
+@effort(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_certainty_is_the_integral_of_the_beta_density(first, second):
     """Of p^v1 (1 - p)^v2 from 1/2 to 1, over that from 0 to 1, term by term and exactly."""
