@@ -62,7 +62,7 @@ def test_rows_are_of_the_kinds_they_are(some):
         ("unknown",),
         ("wrong", "early"),
     ]
-    assert worth_opening(rows, each=1) == [2, 1, 0]
+    assert worth_opening(rows, each=1) == [2, 1, 0, 3]
     better = replace(some[1].solutions[0], reward=0.9)
     high = rows_of([some[0], replace(some[1], solutions=(better,))])
     assert high[1].kinds == ("convincing", "wrong")
