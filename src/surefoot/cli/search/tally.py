@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.say import count
 from surefoot.stats import Estimate, bootstrap_mean
+from surefoot.traces.types import Trace
 
 if TYPE_CHECKING:
     from surefoot.search.results import SearchResult
+
+
+def _is_unclear(trace: Trace) -> bool:
+    return trace.answer is not None and trace.outcome is None
 
 
 @dataclass
@@ -45,10 +50,11 @@ class Tally:
         else:
             self.scored_tokens += result.usage.scored_tokens
         if result.reference is not None and result.ended != "failed":
-            outcomes = [one.trace.outcome for one in result.solutions if one.finished]
+            finished = [one.trace for one in result.solutions if one.finished]
+            outcomes = [one.outcome for one in finished]
             self.right.append(bool(outcomes) and outcomes[0] is True)
             self.reachable.append(True in outcomes)
-            self.unclear += bool(outcomes) and outcomes[0] is None
+            self.unclear += bool(finished) and _is_unclear(finished[0])
 
     def accuracy(self) -> Estimate | None:
         """The share of chosen answers that are right, with its 95 % interval over problems."""
