@@ -216,7 +216,10 @@ def _places(
     """The row of each mark, and the columns that all of it takes: what stands behind a solution
     keeps its place free as if it were further steps."""
     parents = [mark.parent for mark in marks]
-    breadths = [row if tight or not mark.is_chosen else row + 15 for mark in marks]
+    breadths = [
+        row if tight or not mark.is_chosen else row + (26 if mark.ends == "finished" else 20)
+        for mark in marks
+    ]
     room = float(max(columns))
     for i, label in labels.items():
         wide = label.width / column
