@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ def _picture(found: Mapping[str, Any], *, narrow: bool) -> str:
     height = 3.6 + 0.2 * len(named) if narrow else 4.2
     with canvas(width=4.6 if narrow else 6.4, height=height) as (picture, axes):
         ends: dict[str, tuple[float, float]] = {}
+        ticks = _ticks(found)
         for line in found["lines"]:
             name = line["name"]
             points = [
@@ -42,6 +44,8 @@ def _picture(found: Mapping[str, Any], *, narrow: bool) -> str:
                 draw_line(axes, named[name], points, marker_of(name, named), band=0.05)
                 ends[name] = (points[-1][0], 100 * points[-1][1]["mean"])
         axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel("tokens of the policy per problem")
         axes.set_ylabel("%", rotation=0, labelpad=8)
         axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
@@ -58,3 +62,14 @@ def _picture(found: Mapping[str, Any], *, narrow: bool) -> str:
         told = "; ".join(f"{name} {y:.1f} % at {x:,.0f} tokens" for name, (x, y) in ends.items())
         prefix = "tokens-narrow" if narrow else "tokens"
         return to_svg(picture, prefix, f"Accuracy against policy tokens: {told}")
+
+
+def _ticks(found: Mapping[str, Any]) -> list[int]:
+    """Round numbers of tokens, within and around those of all lines."""
+    took = [one[COST]["mean"] for line in found["lines"] for one in line["points"] if one[COST]]
+    known = [one for one in took if one >= 1]
+    if not known:
+        return []
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    every = [step * 10**power for power in range(low, high + 1) for step in (1, 2, 5)]
+    return [one for one in every if min(known) * 0.8 <= one <= max(known) * 1.25]
