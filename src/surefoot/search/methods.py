@@ -59,7 +59,7 @@ METHODS: Mapping[str, About] = {
     "dvts": About(dvts, "several greedy subtrees that do not compete"),
     "lookahead": About(lookahead, "beam search that looks a few steps ahead before it keeps"),
     "mcts": About(mcts, "tree search that returns to what it left when that looks better"),
-    "particles": About(particles, "n solutions grow at once, the likely ones multiply"),
+    "particles": About(particles, "n solutions grow at once, the likely ones multiply", "majority"),
     "adaptive": About(adaptive, "a few solutions at first, a search where they leave a doubt"),
 }
 """By name, as the command line and the gateway know them."""
