@@ -19,6 +19,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
         ),
         ("labels.md", ["4 first-error", "(1, -1, None)"]),
         ("training.md", ["60 True\n2\n"]),
+        ("search.md", ["'The answer is 3.')\ndone 2 80\n"]),
         ("tuning.md", ["True {'loop.lr': 0."]),
         (
             "evaluation.md",
