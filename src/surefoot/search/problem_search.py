@@ -21,15 +21,10 @@ from surefoot.labels.answers import extract_answer, stated_answer
 from surefoot.models.base import Branch, Session
 from surefoot.policies.base import Continuation, Prefix, Sampling
 from surefoot.search.asking import Asking, Rate, Score, Write
+from surefoot.search.losses import POLICY_FAILED, REPEATS, UNSCORABLE, cause_of, circle_of
 from surefoot.search.reward import Reward
 from surefoot.search.tree import Node
 from surefoot.traces.types import Trace
-
-REPEATS = 3
-"""A step that comes so often in a row shows that the policy goes round in circles."""
-
-POLICY_FAILED = "the policy failed"
-"""How the cause of a loss begins for which the policy gave a reason."""
 
 Method: TypeAlias = "Callable[[Search], Asking[None]]"
 
@@ -137,6 +132,8 @@ class Search:
         self._drawn: Counter[tuple[str, ...]] = Counter()
         self._asked_tokens = 0
         """The most tokens of a continuation in the last request."""
+        self._is_short = False
+        """Whether it is the budget that allowed no more of them."""
         self._begun = time.monotonic()
 
     @property
@@ -221,7 +218,7 @@ class Search:
         self.usage.asks += 1
         for node, (_, steps), branch in zip(asked, extensions, found, strict=True):
             if isinstance(branch, UnscorableError):
-                self._lose(node, f"cannot be scored: {branch}")
+                self._lose(node, f"{UNSCORABLE}: {branch}")
                 continue
             node.branch, node.scores = branch, branch.scores
             if node.status == "finished":
@@ -286,6 +283,7 @@ class Search:
         limits = self.limits
         if limits.seconds is not None and time.monotonic() - self._begun >= limits.seconds:
             raise Spent(f"{limits.seconds:g} seconds are over")
+        self._is_short = False
         most = limits.solution_tokens
         if num_steps is not None:
             most = min(most, limits.step_tokens * num_steps)
@@ -297,6 +295,7 @@ class Search:
                 f"{self.usage.new_tokens:,} of {limits.tokens:,} tokens are spent, too many for "
                 f"{num} more continuations"
             )
+        self._is_short = left // num < most
         return min(most, left // num)
 
     def _take(
@@ -331,11 +330,12 @@ class Search:
         if one.finished or stated_answer(one.steps[-1]) is not None:
             child.status = "finished"
         elif not whole or (num_steps == 1 and one.num_tokens >= self._asked_tokens):
-            self._lose(child, "cut by the length limit")
+            self._lose(child, f"cut by the {'token budget' if self._is_short else 'length limit'}")
         elif child.num_tokens >= self.limits.solution_tokens:
             self._lose(child, "longer than a solution may be")
-        elif _goes_round(child):
-            self._lose(child, f"writes the same step {REPEATS} times")
+        elif period := circle_of(child.text):
+            what = "the same step" if period == 1 else f"the same {period} steps"
+            self._lose(child, f"writes {what} {REPEATS} times")
         elif child.depth >= self.limits.max_steps:
             self._lose(child, f"{child.depth} steps without an end")
 
@@ -344,7 +344,7 @@ class Search:
         node.draws += 1
         if node.status == "dead":
             assert node.why is not None, "who is dead has a reason"
-            self.losses[node.why] += 1
+            self.losses[cause_of(node.why)] += 1
         elif node not in siblings:
             siblings.append(node)
             if node.status == "pruned":
@@ -352,12 +352,14 @@ class Search:
 
     def _lose(self, node: Node, why: str) -> None:
         node.status, node.why = "dead", why
-        self.losses[why] += node.draws
+        self.losses[cause_of(why)] += node.draws
 
     def _why_none(self) -> str:
         if not self.losses:
             return "no solution came to an end"
-        why, num = self.losses.most_common(1)[0]
+        cause, num = self.losses.most_common(1)[0]
+        lost = (node.why for node in self.nodes if node.why is not None)
+        why = next((one for one in lost if cause_of(one) == cause), cause)
         return f"nothing is left to go on from; most often: {why} ({num} times)"
 
     def _rate(self) -> Asking[None]:
@@ -367,7 +369,7 @@ class Search:
         self.usage.asks += 1
         for node, scores in zip(finished, rated, strict=True):
             if isinstance(scores, SurefootError):
-                self.losses[f"the outcome model gave nothing: {scores}"] += 1
+                self.losses["the outcome model gave nothing"] += 1
             elif scores.scored:
                 node.outcome = scores.aggregate()
 
@@ -400,11 +402,6 @@ def _extension(node: Node) -> tuple[Branch, tuple[str, ...]]:
             return one.branch, steps
         steps = (*one.steps, *steps)
     raise AssertionError("the root always has a branch")
-
-
-def _goes_round(node: Node) -> bool:
-    steps = node.text[-REPEATS:]
-    return len(steps) == REPEATS and len({step.strip() for step in steps}) == 1
 
 
 def best(search: Search, nodes: Sequence[Node], num: int) -> list[Node]:

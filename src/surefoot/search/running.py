@@ -44,6 +44,8 @@ def search(
     Raises:
         SurefootError: the policy or a scorer failed for good. Before that, every search that is
             under way is given with what it has, and says so.
+        UsageError: a method or a reward cannot be followed, such as one that weighs what the
+            policy does not say. Nothing is given of the searches under way.
     """
     if at_once < 1:
         raise UsageError(f"at_once is {at_once}; it must be at least 1")
@@ -52,17 +54,20 @@ def search(
     tasks = iter(problems)
     order: list[Search] = []
     results: dict[Search, SearchResult] = {}
-    while True:
-        while len(order) < at_once and crowd.error is None:
-            if (one := next(tasks, None)) is None:
+    try:
+        while True:
+            while len(order) < at_once and crowd.error is None:
+                if (one := next(tasks, None)) is None:
+                    break
+                task = Task(one) if isinstance(one, str) else one
+                order.append(crowd.add(task, method, settings))
+            if not order:
                 break
-            task = Task(one) if isinstance(one, str) else one
-            order.append(crowd.add(task, method, settings))
-        if not order:
-            break
-        for ended in crowd.advance():
-            results[ended] = result_of(ended, settings.choice, same)
-        while order and order[0] in results:
-            yield results.pop(order.pop(0))
+            for ended in crowd.advance():
+                results[ended] = result_of(ended, settings.choice, same)
+            while order and order[0] in results:
+                yield results.pop(order.pop(0))
+    finally:
+        crowd.close()
     if crowd.error is not None:
         raise crowd.error

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from surefoot.search.problem_search import POLICY_FAILED
+from surefoot.search.losses import POLICY_FAILED
 from surefoot.search.results import SearchResult, Solution
 from surefoot.serve.engine import Found
 from surefoot.serve.orders import Order
