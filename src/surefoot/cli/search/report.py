@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surefoot.cli.kept_settings import RUN_FILE
 from surefoot.cli.say import Common, count, note, print_json
 from surefoot.errors import UsageError
 
@@ -42,7 +44,7 @@ def report_search(path: Path, problem: int | None, out: Path | None, common: Com
     from surefoot.reports.search_rows import rows_of
 
     place = path.with_suffix(".html") if out is None else out
-    write_search_page(place, results, title=path.stem)
+    write_search_page(place, results, title=_title(path))
     found = figures(rows_of(results))
     if common.json:
         told = {name: f"{figure} {more}".strip() for name, figure, more in found}
@@ -51,6 +53,16 @@ def report_search(path: Path, problem: int | None, out: Path | None, common: Com
     for name, figure, more in found:
         print(f"{name:24} {figure} {more}".rstrip())
     note(f"the report is {place}")
+
+
+def _title(path: Path) -> str:
+    """The method with its options where the settings lie beside the file, else the file's name."""
+    try:
+        kept = json.loads(path.with_name(path.name + RUN_FILE).read_text())
+        options = [f"{name} = {value}" for name, value in kept["options"].items()]
+        return ", ".join([kept["method"], *options])
+    except (OSError, ValueError, KeyError):
+        return path.stem
 
 
 def _show_tree(results: ResultsFile, problem: int, out: Path | None, common: Common) -> None:

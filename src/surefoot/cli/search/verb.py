@@ -198,7 +198,7 @@ def _print_summary(
     for line in tally.summary():
         say(visible(line))
     per_second = took["tokens_written_now"] / max(took["seconds"], 1e-9)
-    say(f"{took['seconds']:.1f} seconds, {per_second:,.0f} new tokens each")
+    say(f"{took['seconds']:.1f} seconds, {per_second:,.0f} new tokens a second")
     if given.repeated:
         say(f"{count(given.repeated, 'problem')} left out that came again")
     if given.contradicted:
