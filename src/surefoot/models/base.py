@@ -151,6 +151,11 @@ class Session(ABC):
         del self._kept[branch]
         self._forget(branch)
 
+    def clear(self) -> None:
+        """Drop all branches but the first root."""
+        for branch in [one for one in self._kept if one is not self.root]:
+            self.drop(branch)
+
     def __len__(self) -> int:
         """How many branches are kept, the roots among them."""
         return len(self._kept)

@@ -128,7 +128,8 @@ class Crowd:
             search.close()
         self._open.clear()
         self._cohorts = [_Cohort() for _ in self._cohorts]
-        self._session = None
+        if self._session is not None:
+            self._session.clear()
 
     def _plant(self, task: Task) -> tuple[Session | None, Branch | None]:
         if self.scorer is None:
