@@ -43,7 +43,8 @@ SIZES = (1, 4, N, 2 * N)
 METHODS = ("narrow-beam", "beam", "mcts", "dvts", "lookahead", "particles", "adaptive")
 REWARDS = {"product and log-prob": 1.0, "product": 0.0}
 """By the weight of the policy's log-probability."""
-SEED = 9_000
+SEED = 31_000
+"""Of the problems: none of those on which defaults of methods were chosen (seeds 7,000 and 9,000)."""
 LIMITS = Limits(step_tokens=60, solution_tokens=200)
 
 

@@ -1,6 +1,7 @@
 """Labels that come from rollouts against exact ones, on the built-in world.
 
     python benchmarks/training/soft_labels.py --out DIR [--steps 2-4 5-7] [--seeds 0 1 2] [--quick]
+        [--chains 2500] [--updates 1500]
 
 A small policy learns to write chains from simulated authors, who hold misconceptions and slip; a
 second one from authors who only slip. The first writes the chains that reward models learn from;
@@ -262,7 +263,15 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", default=["2-4", "5-7"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--chains", type=int, help="chains that reward models learn from")
+    parser.add_argument("--updates", type=int, help="updates of a reward model, on 16 chains each")
     arguments = parser.parse_args()
+    size = QUICK if arguments.quick else FULL
+    size = replace(
+        size,
+        train_problems=arguments.chains or size.train_problems,
+        prm_updates=arguments.updates or size.prm_updates,
+    )
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -272,7 +281,6 @@ def main() -> None:
         for seed in arguments.seeds:
             folder = arguments.out / steps / str(seed)
             folder.mkdir(parents=True, exist_ok=True)
-            size = QUICK if arguments.quick else FULL
             found.append(Study(folder, LastDigit(least, most), size, seed).figures())
         show(steps, found)
 
