@@ -331,10 +331,10 @@ def test_transformers_serve_is_a_policy_like_the_same_model_here(transformers_se
             assert one.usage.new_tokens == other.usage.new_tokens
             assert [node.status for node in one.tree] == [node.status for node in other.tree]
     chat = ServerPolicy(url, name, chat=ChatPrompt(first="{problem}", further="{problem}\n{steps}"))
-    ((one,),) = chat.continue_prefixes(
-        [Prefix("p")], 1, seed=0, sampling=Sampling(temperature=0.0, max_new_tokens=40)
-    )
-    assert one.finished
+    whole = Sampling(temperature=0.0, max_new_tokens=40)
+    ((one,),) = chat.continue_prefixes([Prefix("p")], 1, seed=0, sampling=whole)
+    ((same,),) = chain_policy().continue_prefixes([Prefix("p")], 1, seed=0, sampling=whole)
+    assert (one.steps, one.finished) == (same.steps, same.finished)
     wrong = ServerPolicy(url, "another", num_retries=0)
     ((failed,),) = wrong.continue_prefixes([Prefix("p")], 1, seed=0)
     with pytest.raises(ModelError, match="pinned"):
