@@ -279,7 +279,7 @@ def test_log_probabilities_of_a_server_are_refused_before_it_is_asked(capsys, fi
     more = ("-p", "openai:http://127.0.0.1:9/v1#m", "-m", "length", "--logprob-weight", 1)
     code, _, err = run(capsys, file, *more)
     assert code == 2
-    assert "does not say how probable its steps are" in err
+    assert "only with --logprobs" in err
 
 
 def test_a_budget_too_small_for_a_step_ends_and_says_why(capsys, file, folder, tmp_path):

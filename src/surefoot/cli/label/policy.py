@@ -56,6 +56,12 @@ class Writing:
     timeout_s: float = 600.0
     """How long to wait for an answer of a server."""
 
+    patience_s: float = 0.0
+    """How long to wait for a server that went away to come back, before giving up."""
+
+    logprobs: Annotated[bool, Parameter(negative="")] = False
+    """Ask the server how probable what it wrote was, which not every one tells."""
+
     def sampling(self) -> Sampling:
         """How to continue."""
         from surefoot.policies.base import Sampling
@@ -66,7 +72,7 @@ class Writing:
 
     def settings(self) -> dict[str, Any]:
         """What continuations depend on, in JSON."""
-        names = ("policy", "temperature", "top_p", "max_new_tokens", "seed", "chat")
+        names = ("policy", "temperature", "top_p", "max_new_tokens", "seed", "chat", "logprobs")
         return {name: getattr(self, name) for name in names}
 
 
@@ -90,8 +96,8 @@ def open_policy(options: Writing, cache_tokens: int = 0) -> Policy:
             f"{options.policy!r} is not of the form openai:http://HOST:PORT/v1#MODEL; name the "
             "model behind the address"
         )
-    if options.chat or options.tokenizer is not None:
-        raise UsageError("--chat and --tokenizer are for a policy behind an address")
+    if options.chat or options.logprobs or options.tokenizer is not None:
+        raise UsageError("--chat, --logprobs and --tokenizer are for a policy behind an address")
     import torch
 
     from surefoot.policies.local import LocalPolicy
@@ -118,7 +124,9 @@ def _behind(url: str, model: str, options: Writing) -> Policy:
         model,
         tokenizer=tokenizer,
         chat=ChatPrompt() if options.chat else None,
+        logprobs=options.logprobs,
         token=os.environ.get("OPENAI_API_KEY"),
         num_connections=options.connections,
         timeout_s=options.timeout_s,
+        patience_s=options.patience_s,
     )

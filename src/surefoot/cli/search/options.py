@@ -210,10 +210,11 @@ class Plan:
             )
         if not scoring.model and self.choice() != "majority":
             raise UsageError(f"--choose {self.choice()} goes by scores; name a scorer with --model")
-        if scoring.logprob_weight and is_server(self.writer.policy):
+        silent = is_server(self.writer.policy) and not self.writer.logprobs
+        if scoring.logprob_weight and silent:
             raise UsageError(
-                "a policy behind an address does not say how probable its steps are; leave out"
-                " --logprob-weight, or take a local policy"
+                "a policy behind an address says how probable its steps are only with --logprobs,"
+                " if at all; leave out --logprob-weight, add that, or take a local policy"
             )
         if scoring.unless_harmful is not None and not scoring.model:
             raise UsageError("--unless-harmful is about a scorer; name it with --model")
