@@ -1,7 +1,7 @@
 """Results of searches to look at, made by hand."""
 
-from surefoot.search.problem_search import Usage
 from surefoot.search.results import SearchResult, Solution, TreeNode
+from surefoot.search.task import Usage
 from surefoot.traces.types import StepScores, Trace
 
 

@@ -12,10 +12,10 @@ from surefoot.models.hub import load
 from surefoot.search.beam import beam
 from surefoot.search.best_of_n import best_of_n
 from surefoot.search.files import ResultWriter, read_results
-from surefoot.search.problem_search import Limits, Task
 from surefoot.search.results import result_from_json, result_to_json
 from surefoot.search.running import search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits, Task
 from surefoot.traces.convert import read_any
 from surefoot.traces.formats.search_results import read
 

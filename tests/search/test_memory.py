@@ -12,9 +12,9 @@ from surefoot.models.session import TreeSession
 from surefoot.search.beam import beam
 from surefoot.search.best_of_n import best_of_n
 from surefoot.search.mcts import mcts
-from surefoot.search.problem_search import Limits
 from surefoot.search.running import search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits
 
 SHORT = Settings(limits=Limits(step_tokens=8, solution_tokens=30))
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from surefoot.errors import UsageError
 from surefoot.search.methods import METHODS, about, method
-from surefoot.search.problem_search import Limits
 from surefoot.search.results import result_to_json
 from surefoot.search.reward import Reward
+from surefoot.search.task import Limits
 from tabular import found, made_up_world, timeless
 
 SCORED = [name for name, one in METHODS.items() if one.scored]

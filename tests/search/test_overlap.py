@@ -17,7 +17,7 @@ from surefoot.policies.server import ServerPolicy
 from surefoot.search.beam import beam
 from surefoot.search.best_of_n import best_of_n
 from surefoot.search.mcts import mcts
-from surefoot.search.problem_search import Limits
+from surefoot.search.task import Limits
 from tabular import TabularPolicy, TabularScorer, found, made_up_world, timeless
 
 PROBLEMS = [*"pqppqqp"]

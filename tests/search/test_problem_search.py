@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from surefoot.errors import ModelError, UnscorableError, UsageError
-from surefoot.search.problem_search import Limits
 from surefoot.search.running import search
+from surefoot.search.task import Limits
 from tabular import TabularPolicy, TabularScorer, found, table
 
 ONE, TWO = "The answer is 1.", "The answer is 2."

@@ -23,9 +23,9 @@ from surefoot.search.beam import beam
 from surefoot.search.best_of_n import best_of_n
 from surefoot.search.losses import circle_of
 from surefoot.search.mcts import mcts
-from surefoot.search.problem_search import Limits
 from surefoot.search.running import search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits
 from surefoot.traces.rows import trace_from_row, trace_to_row
 from surefoot.traces.types import Trace
 from tabular import TabularPolicy, TabularScorer, found, table, timeless

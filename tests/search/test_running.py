@@ -6,8 +6,8 @@ import pytest
 
 from surefoot.errors import UsageError
 from surefoot.search.best_of_n import best_of_n
-from surefoot.search.problem_search import Task
 from surefoot.search.running import search
+from surefoot.search.task import Task
 from tabular import END, TabularPolicy, TabularScorer
 
 SCORER = TabularScorer(lambda p, s: 0.5)

@@ -25,10 +25,10 @@ from surefoot.policies.openai_server import OpenAIServer, ShutError
 from surefoot.policies.server import ChatPrompt, ServerPolicy
 from surefoot.search.beam import beam
 from surefoot.search.best_of_n import best_of_n
-from surefoot.search.problem_search import Limits
 from surefoot.search.reward import Reward
 from surefoot.search.running import search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits
 from tabular import TabularScorer, found, timeless
 
 ONE_STEP = Sampling(max_new_steps=1, temperature=0.0)

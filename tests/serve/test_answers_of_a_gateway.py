@@ -9,9 +9,9 @@ import pytest
 from surefoot.models.hub import load
 from surefoot.policies.local import LocalPolicy
 from surefoot.search.methods import method
-from surefoot.search.problem_search import Limits, Task
 from surefoot.search.running import search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits, Task
 
 
 def said(problem):

@@ -5,8 +5,8 @@ import pytest
 from abc_chains import abc_policy
 from surefoot.models.base import BatchScorer
 from surefoot.search.methods import method
-from surefoot.search.problem_search import Limits, Task
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits, Task
 from surefoot.serve.engine import CLOSING, ClosedError, Engine
 from surefoot.traces.types import StepScores
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from surefoot.evals.matched.running import Bench
     from surefoot.models.base import RewardModel
     from surefoot.policies.base import Policy
-    from surefoot.search.problem_search import Task
     from surefoot.search.results import SearchResult
+    from surefoot.search.task import Task
     from surefoot.traces.types import Trace
 
 Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
@@ -112,9 +112,9 @@ def search(
     from surefoot.evals.matched.running import FOLDER, Bench
     from surefoot.evals.matched.ways import check_names
     from surefoot.evals.run import begin_run
-    from surefoot.search.problem_search import Limits
     from surefoot.search.reward import Reward
     from surefoot.search.settings import Settings
+    from surefoot.search.task import Limits
 
     if world is not None and world not in WORLDS:
         raise UsageError(f"there is no world {world!r}; there is {', '.join(WORLDS)}")
@@ -205,7 +205,7 @@ def _sizes(text: str) -> list[int]:
 
 def _tasks(files: Sequence[str], strict: bool, skipped: Skipped) -> list[Task]:
     """The problems of all files."""
-    from surefoot.search.problem_search import Task
+    from surefoot.search.task import Task
     from surefoot.traces.records import read_records
 
     def bad(reason: str, field: str, path: str, line: int) -> None:
@@ -373,7 +373,7 @@ def _scorer_of(found: Found) -> str:
 
 
 def _tasks_of(found: Found) -> list[Task]:
-    from surefoot.search.problem_search import Task
+    from surefoot.search.task import Task
 
     first = next(iter(next(iter(found.values())).values()))
     return [Task(one.problem, one.reference) for one in first]

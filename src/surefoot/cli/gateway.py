@@ -167,9 +167,9 @@ def _house(writing: Writing, judging: Judging, serving: Serving, seed: int | Non
 
 
 def _settings(writing: Writing, judging: Judging, serving: Serving) -> Settings:
-    from surefoot.search.problem_search import Limits
     from surefoot.search.reward import Reward
     from surefoot.search.settings import Settings
+    from surefoot.search.task import Limits
 
     return Settings(
         sampling=writing.sampling(),

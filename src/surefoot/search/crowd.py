@@ -14,8 +14,9 @@ from surefoot.models.base import BatchScorer, Branch, RewardModel, Session
 from surefoot.models.foreign import framed
 from surefoot.policies.base import Policy
 from surefoot.search.asking import Ask, Asking, Rate, Score, Write
-from surefoot.search.problem_search import Broken, Method, Search, Task
+from surefoot.search.problem_search import Broken, Method, Search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Task
 from surefoot.search.writing import Written, aside, written
 from surefoot.traces.types import StepScores, Trace
 

@@ -11,18 +11,19 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from surefoot.errors import SurefootError, UnscorableError, UsageError
+from surefoot.errors import SurefootError, UnscorableError
 from surefoot.labels.answers import extract_answer, stated_answer
 from surefoot.models.base import Branch, Session
 from surefoot.policies.base import Continuation, Prefix, Sampling
 from surefoot.search.asking import Asking, Rate, Score, Write
 from surefoot.search.losses import POLICY_FAILED, REPEATS, UNSCORABLE, cause_of, circle_of
 from surefoot.search.reward import Reward
+from surefoot.search.task import Limits, Task, Usage
 from surefoot.search.tree import Node
 from surefoot.traces.types import Trace
 
@@ -35,57 +36,6 @@ class Spent(Exception):  # noqa: N818 - no error: the way a search ends that can
 
 class Broken(Exception):  # noqa: N818 - likewise
     """The policy or the scorer failed for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A problem to search on. `reference` is for scorers that read it and never for the search;
-    `turns` were said before the problem, and are for a policy that holds conversations."""
-
-    problem: str
-    reference: str | None = None
-    turns: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """Where the search on one problem stops."""
-
-    max_steps: int = 64
-    """Steps of a solution."""
-    step_tokens: int = 512
-    """Tokens of one step."""
-    solution_tokens: int = 4096
-    """Tokens of a solution; one written step by step is given up with the step that goes beyond."""
-    tokens: int | None = None
-    """Tokens that the policy may write; no request goes beyond."""
-    seconds: float | None = None
-    """After so many, nothing more is asked for."""
-
-    def __post_init__(self) -> None:
-        for name in ("max_steps", "step_tokens", "solution_tokens", "tokens", "seconds"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} is {value}; it must be positive")
-
-
-@dataclass(slots=True)
-class Usage:
-    """What the search on one problem has taken.
-
-    `scored_tokens` are those that the scorer computed, None where it does not say.
-    """
-
-    new_tokens: int = 0
-    read_tokens: int = 0
-    """Of prefixes, by the policy."""
-    samples: int = 0
-    """Continuations drawn."""
-    scored_steps: int = 0
-    scored_tokens: int | None = 0
-    asks: int = 0
-    """How often the search waited for the policy or a scorer."""
-    seconds: float = 0.0
 
 
 class Search:

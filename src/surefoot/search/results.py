@@ -11,7 +11,8 @@ import numpy as np
 
 from surefoot.errors import RowError
 from surefoot.search.choosing import answer_groups, reward_ranks, vote_weights
-from surefoot.search.problem_search import Search, Usage, answer_of
+from surefoot.search.problem_search import Search, answer_of
+from surefoot.search.task import Usage
 from surefoot.search.tree import Node, Status
 from surefoot.traces.formats.search_results import (
     RESULT_VERSION,

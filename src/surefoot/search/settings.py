@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from surefoot.policies.base import Sampling
-from surefoot.search.problem_search import Limits
 from surefoot.search.results import Choice
 from surefoot.search.reward import Reward
+from surefoot.search.task import Limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

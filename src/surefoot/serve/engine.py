@@ -15,9 +15,10 @@ from surefoot.errors import SurefootError, WorkerError
 from surefoot.models.base import RewardModel
 from surefoot.policies.base import Policy
 from surefoot.search.crowd import Crowd
-from surefoot.search.problem_search import Method, Search, Task
+from surefoot.search.problem_search import Method, Search
 from surefoot.search.results import Grouping, SearchResult, result_of
 from surefoot.search.settings import Settings
+from surefoot.search.task import Task
 
 GONE = "whoever asked has gone away"
 CLOSING = "the server is shutting down"

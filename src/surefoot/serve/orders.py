@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from surefoot.errors import UsageError
-from surefoot.search.problem_search import Limits, Method, Task
+from surefoot.search.problem_search import Method
 from surefoot.search.settings import Settings
+from surefoot.search.task import Limits, Task
 from surefoot.serve.asked import ChatRequest, Message, Wishes, read_wishes
 from surefoot.serve.menu import AUTO, DEFAULT_N, Offer, offers, split_name
 from surefoot.serve.refusals import Refusal

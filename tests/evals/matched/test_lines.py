@@ -6,8 +6,8 @@ from surefoot import StepScores, Trace
 from surefoot.evals.matched.judging import judge
 from surefoot.evals.matched.lines import line_of_search, lines_of_draws
 from surefoot.labels.answers.comparing import AnswerCheck
-from surefoot.search.problem_search import Usage
 from surefoot.search.results import SearchResult, Solution, TreeNode
+from surefoot.search.task import Usage
 from surefoot.worlds.last_digit import LastDigit
 
 CHECK = AnswerCheck(algebra=False)

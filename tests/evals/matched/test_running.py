@@ -9,10 +9,10 @@ from surefoot.errors import ModelError, UsageError
 from surefoot.evals.matched.running import Bench, draw, drawn, place_of, searched
 from surefoot.evals.matched.ways import SEARCHED, check_names, choice_of, sized
 from surefoot.search.best_of_n import best_of_n
-from surefoot.search.problem_search import Task
 from surefoot.search.reward import Reward
 from surefoot.search.running import search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Task
 from tabular import TabularScorer, made_up_world
 
 TASKS = [Task(f"problem {i}", "1") for i in range(7)]

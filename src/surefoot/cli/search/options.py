@@ -14,8 +14,9 @@ from surefoot.errors import UsageError
 
 if TYPE_CHECKING:
     from surefoot.models.base import RewardModel
-    from surefoot.search.problem_search import Limits, Method
+    from surefoot.search.problem_search import Method
     from surefoot.search.settings import Settings
+    from surefoot.search.task import Limits
 
 
 @Parameter(name="*")
@@ -167,7 +168,7 @@ class Budget:
 
     def limits(self, writer: Writer) -> Limits:
         """The same, for the library."""
-        from surefoot.search.problem_search import Limits
+        from surefoot.search.task import Limits
 
         return Limits(
             max_steps=self.max_steps,

@@ -12,7 +12,7 @@ from surefoot.cli.reading import Skipped
 from surefoot.errors import FormatError, RowError, StorageError, TraceError
 
 if TYPE_CHECKING:
-    from surefoot.search.problem_search import Task
+    from surefoot.search.task import Task
 
 
 @dataclass
@@ -38,7 +38,7 @@ def read_problems(path: str, *, strict: bool = False) -> Problems:
         RowError: a row is bad, and `strict` was asked for.
         StorageError: it cannot be read.
     """
-    from surefoot.search.problem_search import Task
+    from surefoot.search.task import Task
 
     found = Problems()
     known: dict[str, str | None] = {}

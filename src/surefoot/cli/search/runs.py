@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from surefoot.labels.rollouts.ends import Ends
     from surefoot.models.base import RewardModel
     from surefoot.policies.base import Policy
-    from surefoot.search.problem_search import Task
     from surefoot.search.results import Grouping, SearchResult
+    from surefoot.search.task import Task
 
 JOURNAL = ".written.jsonl"
 """What is put behind the name of a file for that of what the policy wrote for the group under

@@ -26,8 +26,8 @@ from surefoot.errors import SurefootError, UsageError
 
 if TYPE_CHECKING:
     from surefoot.search.files import ResultWriter
-    from surefoot.search.problem_search import Task
     from surefoot.search.results import Grouping, SearchResult
+    from surefoot.search.task import Task
 
 
 def search(

@@ -21,10 +21,11 @@ from surefoot.models.base import RewardModel
 from surefoot.policies.base import Policy
 from surefoot.search.asking import Asking
 from surefoot.search.files import ResultWriter
-from surefoot.search.problem_search import Search, Task
+from surefoot.search.problem_search import Search
 from surefoot.search.results import Choice, Grouping, SearchResult, result_of
 from surefoot.search.running import AT_ONCE, search
 from surefoot.search.settings import Settings
+from surefoot.search.task import Task
 
 FOLDER = "results"
 
