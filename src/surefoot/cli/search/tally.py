@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.say import count
-from surefoot.stats import Estimate, bootstrap_mean
 from surefoot.traces.types import Trace
 
 if TYPE_CHECKING:
     from surefoot.search.results import SearchResult
+    from surefoot.stats import Estimate
 
 
 def _is_unclear(trace: Trace) -> bool:
@@ -58,6 +58,8 @@ class Tally:
 
     def accuracy(self) -> Estimate | None:
         """The share of chosen answers that are right, with its 95 % interval over problems."""
+        from surefoot.stats import bootstrap_mean
+
         return bootstrap_mean([float(one) for one in self.right], seed=0) if self.right else None
 
     def to_json(self) -> dict[str, Any]:
