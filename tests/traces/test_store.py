@@ -356,7 +356,12 @@ class TestJsonLists:
         assert rows == [(1, {"a": 1}), (2, {"b": 2})]
         assert skipped == []
 
-    @pytest.mark.parametrize("data", [b'{\n"a": [1]\n}', b'"text"', b"hello"])
+    def test_one_object_over_several_lines(self, tmp_path):
+        rows, skipped = self.read(tmp_path, b'{\n"a": [1]\n}')
+        assert rows == [(1, {"a": [1]})]
+        assert skipped == []
+
+    @pytest.mark.parametrize("data", [b'{\n"a": [1]\n', b'"text"', b"hello"])
     def test_no_list(self, tmp_path, data):
         (tmp_path / "a.json").write_bytes(data)
         with pytest.raises(FormatError, match="neither a list"):
