@@ -101,6 +101,17 @@ def test_a_run_goes_on_and_its_results_are_measured_again(surefoot, policy, prob
     assert "No reference?" in refused.stderr
 
 
+def test_problems_are_read_as_search_reads_them(surefoot, policy, write_rows):
+    rows = [{"question": f"Problem {i}?", "answer": 5} for i in range(3)]
+    files = write_rows("a.jsonl", *rows), write_rows("b.jsonl", rows[0], {"question": "More?"})
+    command = ("eval", "search", *files, "-p", policy, "-m", "length", "--methods", "majority")
+    result = surefoot(*command, "--ns", "1", "--resamples", "50", "--no-algebra", "--json")
+    metrics = told(result)
+    assert metrics["num_traces"] == 3
+    assert metrics["left_out"] == {"no reference to hold answers against": 1}
+    assert "1 problem left out that came again" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from surefoot.cli.ends import WORLDS
+from surefoot.cli.eval_search_files import Found, every, read_named, scorer_of, tasks_of
 from surefoot.cli.label.policy import Writing, open_policy
 from surefoot.cli.loading import Loading, load_model
 from surefoot.cli.reading import Skipped
-from surefoot.cli.say import Common, note, print_json, track, waiting
-from surefoot.errors import RowError, UsageError
+from surefoot.cli.say import Common, count, note, print_json, track, waiting
+from surefoot.cli.search.problems import read_problems
+from surefoot.errors import UsageError
 
 if TYPE_CHECKING:
     from surefoot.evals.benchmark import Options
@@ -27,14 +28,10 @@ if TYPE_CHECKING:
     from surefoot.evals.matched.running import Bench
     from surefoot.models.base import RewardModel
     from surefoot.policies.base import Policy
-    from surefoot.search.results import SearchResult
     from surefoot.search.task import Task
     from surefoot.traces.types import Trace
 
 Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
-
-_NAMED = re.compile(r"(?P<name>.+):(?P<n>[0-9]+)=(?P<path>.+)")
-_FILE = re.compile(r"(?P<name>.+)\.(?P<n>[0-9]+)\.jsonl(\.gz)?")
 
 
 def search(
@@ -75,7 +72,7 @@ def search(
     beats them at equal tokens, in pairs.
 
     Args:
-        files: Files of problems: rows with `problem` and `reference`.
+        files: Files of problems, as `surefoot search` reads them; `-` is stdin.
         policy: A checkpoint folder, or openai:http://HOST:PORT/v1#MODEL.
         model: Who scores steps: a built-in, a folder, a hub id or the URL of a server.
         methods: Names with commas between them; choices among whole solutions come all together.
@@ -127,11 +124,11 @@ def search(
     if results:
         if policy is not None or model is not None:
             raise UsageError("--results holds what was searched; leave --policy and --model out")
-        found = _read_results(results, strict, skipped)
-        scorer_name = _scorer_of(found)
+        found = read_named(results, strict, skipped)
+        scorer_name = scorer_of(found)
         given |= {"exchange": exchange, "results": list(results)}
         rate, rate_from = _rate(exchange, None, None)
-        config = _config(results, scorer_name, options, given, _tasks_of(found))
+        config = _config(results, scorer_name, options, given, tasks_of(found))
         if out is not None:
             begin_run(out, config, resume=resume)
     else:
@@ -139,7 +136,10 @@ def search(
             raise UsageError("--policy is missing: name who writes the steps")
         check_names(names)
         sizes = _sizes(ns)
-        tasks = _tasks(files, strict, skipped)
+        problems = read_problems(*files, strict=strict)
+        tasks, skipped = problems.tasks, problems.skipped
+        if problems.repeated:
+            note(f"{count(problems.repeated, 'problem')} left out that came again")
         writing = Writing(
             policy=policy,
             batch_size=batch_size,
@@ -189,10 +189,6 @@ def search(
     _finish(metrics, found, judge, out, skipped, common)
 
 
-Found = dict[str, dict[int, list["SearchResult"]]]
-"""Results by method and size."""
-
-
 def _sizes(text: str) -> list[int]:
     try:
         sizes = sorted({int(one) for one in text.split(",")})
@@ -201,64 +197,6 @@ def _sizes(text: str) -> list[int]:
     if sizes[0] < 1:
         raise UsageError(f"--ns {text!r}; the smallest size is 1")
     return sizes
-
-
-def _tasks(files: Sequence[str], strict: bool, skipped: Skipped) -> list[Task]:
-    """The problems of all files."""
-    from surefoot.search.task import Task
-    from surefoot.traces.records import read_records
-
-    def bad(reason: str, field: str, path: str, line: int) -> None:
-        error = RowError(reason, field=field, path=path, line=line)
-        if strict:
-            raise error
-        skipped.add(error)
-
-    tasks = []
-    for path in files:
-        rows = read_records(
-            path,
-            strict=strict,
-            on_skip=lambda row: bad(row.reason, row.field, row.path, row.line),
-        )
-        for line, row in rows:
-            problem, reference = row.get("problem"), row.get("reference")
-            if not isinstance(problem, str) or not problem.strip():
-                bad("is no problem: give text", "problem", path, line)
-            elif reference is not None and not isinstance(reference, str | int | float):
-                bad("is neither text nor a number", "reference", path, line)
-            else:
-                tasks.append(Task(problem, None if reference is None else str(reference)))
-    if not tasks:
-        raise UsageError(f"{', '.join(files)}: no problems to search on")
-    return tasks
-
-
-def _read_results(given: Sequence[str], strict: bool, skipped: Skipped) -> Found:
-    from surefoot.search.files import read_results
-
-    found: Found = {}
-    for one in given:
-        named = _NAMED.fullmatch(one) or _FILE.fullmatch(Path(one).name)
-        if named is None:
-            raise UsageError(
-                f"--results {one}: which method is it, and how large? Give it as NAME:N=FILE, such "
-                f"as beam:16={one}"
-            )
-        path = named.groupdict().get("path") or one
-        name, n = named["name"], int(named["n"])
-        if n in found.setdefault(name, {}):
-            raise UsageError(f"--results {one}: {name} at n = {n} is given twice")
-        found[name][n] = list(
-            read_results(
-                path,
-                strict=strict,
-                on_skip=lambda row: skipped.add(
-                    RowError(row.reason, field=row.field, path=row.path, line=row.line)
-                ),
-            )
-        )
-    return found
 
 
 def _search(bench: Bench, names: Sequence[str], sizes: Sequence[int]) -> Found:
@@ -283,7 +221,7 @@ def _judge(found: Found, world: str | None, algebra: bool, workers: int, timeout
     from surefoot.worlds.last_digit import LastDigit
 
     return judge(
-        list(_every(found)),
+        list(every(found)),
         check=AnswerCheck(algebra=algebra),
         label=None if world is None else LastDigit().label,
         num_processes=workers,
@@ -361,22 +299,6 @@ def _chosen(found: Found, judge: Judge) -> Iterator[Trace]:
         meta = {**trace.meta, "search": {"method": name, "ended": result.ended}}
         trace = replace(trace, meta=meta)
         yield trace if judge.label is None else trace.with_labels(judge.label(trace))
-
-
-def _every(found: Found) -> Iterator[SearchResult]:
-    return (one for sized in found.values() for some in sized.values() for one in some)
-
-
-def _scorer_of(found: Found) -> str:
-    scores = (s for one in _every(found) for own in one.solutions for s in own.trace.scores)
-    return next((one.model for one in scores), "none")
-
-
-def _tasks_of(found: Found) -> list[Task]:
-    from surefoot.search.task import Task
-
-    first = next(iter(next(iter(found.values())).values()))
-    return [Task(one.problem, one.reference) for one in first]
 
 
 def _rate(

@@ -26,8 +26,8 @@ class Problems:
     skipped: Skipped = field(default_factory=Skipped)
 
 
-def read_problems(path: str, *, strict: bool = False) -> Problems:
-    """The problems of a file; `-` is stdin.
+def read_problems(*paths: str, strict: bool = False) -> Problems:
+    """The problems of one or several files; `-` is stdin.
 
     A .txt file, and stdin that does not begin with an object, holds a problem on each line. Rows
     are `{"problem" or "question", "answer" or "reference"}`, or of any format that `surefoot
@@ -42,7 +42,7 @@ def read_problems(path: str, *, strict: bool = False) -> Problems:
 
     found = Problems()
     known: dict[str, str | None] = {}
-    for given in _given(path):
+    for given in (one for path in paths for one in _given(path)):
         if isinstance(given, RowError):
             if strict:
                 raise given
@@ -57,8 +57,8 @@ def read_problems(path: str, *, strict: bool = False) -> Problems:
         found.tasks.append(Task(problem, reference))
     if not found.tasks:
         raise FormatError(
-            f"{path}: it holds no problem; rows need a problem or a question, a .txt file one on"
-            " each line"
+            f"{', '.join(paths)}: it holds no problem; rows need a problem or a question, a .txt"
+            " file one on each line"
         )
     return found
 
