@@ -131,7 +131,7 @@ def test_groups_and_packs_change_nothing(small_model, monkeypatch, group_tokens,
         assert engine.reason is None
         engine.pack_tokens = pack_tokens
     for trace, scores in zip(TRACES, scorer.score(TRACES), strict=True):
-        assert scores.values == pytest.approx(summed(scorer, trace), abs=2e-5)
+        assert scores.values == pytest.approx(summed(scorer, trace), rel=2e-6, abs=2e-5)
     assert scorer.score([]) == []
 
 

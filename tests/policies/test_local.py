@@ -330,6 +330,12 @@ def test_no_token_of_probability_zero_is_ever_drawn(random):
     assert torch.isfinite(logprobs).all()
 
 
+def test_the_logprob_of_a_token_that_only_heat_lets_through_is_finite():
+    logits = torch.tensor([[0.0, -200.0]])
+    tokens, logprobs = draw(logits, Sampling(temperature=1000), torch.full((1, 1), 0.99))
+    assert (tokens.tolist(), logprobs.tolist()) == ([1], [-200])
+
+
 def test_it_comes_back_from_its_folder(small_model, small_tokenizer, tmp_path):
     layout = Layout(" =>\n", "\n\n")
     policy = LocalPolicy(small_model(), small_tokenizer, layout)

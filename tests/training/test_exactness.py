@@ -43,6 +43,14 @@ SIZE = {
 LAST_TOKEN = Template(prompt="{problem}{cut}", step="{step}\n{slot}{cut}", past="{step}\n{cut}")
 
 
+@pytest.fixture(autouse=True)
+def memory_nobody_has_written_holds_nan(monkeypatch):
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 def scorer(kind):
     tokenizer = fresh_tokenizer((t.problem for t in TRACES), 280)
     size = {**SIZE, "vocab_size": len(tokenizer), "attention_dropout": 0.0}

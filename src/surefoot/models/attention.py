@@ -183,10 +183,11 @@ def tree_attention(
                 answers.append(ask(block, plan.mask(*places, sliding_window)))
     if not only_marked:
         return torch.cat(answers)[None], None
-    # The rows between are cut from what the output projection is given.
+    # The rows between are cut from what the output projection is given. A pack without marked rows
+    # keeps one, which nobody reads, but a NaN there would reach its gradients.
     kind = answers[0].dtype if answers else queries.dtype
     shape = queries.shape[1], queries.shape[0], values.shape[-1]
-    every = torch.empty(shape, dtype=kind, device=queries.device)
+    every = torch.zeros(shape, dtype=kind, device=queries.device)
     if answers:
         every.index_copy_(0, plan.rows, torch.cat(answers))
     return every[None], None

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
+from torch.nn import Linear
+from torch.nn.functional import linear
 from transformers import DynamicCache
+
+SLICE = 1024
+"""Rows of a head that one product takes on a CPU: for 4 to 64 states that is a quarter faster than
+all of a vocabulary at once, as a slice stays in the cache (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,33 @@ def last_logits(model: Any, laid: Laid, cache: DynamicCache | None) -> torch.Ten
             "cache_params": cache,
             "attention_mask": laid.mask if laid.ids.shape[1] > 1 else None,
         }
-    out = model(input_ids=laid.ids, use_cache=cache is not None, logits_to_keep=1, **own)
+    with _sliced(model.get_output_embeddings()):
+        out = model(input_ids=laid.ids, use_cache=cache is not None, logits_to_keep=1, **own)
     last: torch.Tensor = out.logits[:, -1]
     return last
+
+
+@contextmanager
+def _sliced(head: Any) -> Iterator[None]:
+    """Let a head on a CPU compute its logits in slices, unless somebody changed how it does."""
+    is_wide = type(head) is Linear and head.out_features > SLICE
+    if not is_wide or head.weight.device.type != "cpu" or "forward" in vars(head):
+        yield
+        return
+    head.forward = functools.partial(_by_slices, head.weight, head.bias)
+    try:
+        yield
+    finally:
+        vars(head).pop("forward")
+
+
+def _by_slices(
+    weight: torch.Tensor, bias: torch.Tensor | None, states: torch.Tensor
+) -> torch.Tensor:
+    """The logits (..., V) of states (..., H) by a head's weight (V, H) and bias (V,)."""
+    biases = repeat(None) if bias is None else torch.split(bias, SLICE)
+    parts = zip(torch.split(weight, SLICE), biases, strict=False)
+    return torch.cat([linear(states, *part) for part in parts], -1)
 
 
 @functools.cache

@@ -158,20 +158,22 @@ def draw(
 
     `spots`, shape (B, 1), says where in [0, 1) each is drawn.
     """
-    logprobs = torch.log_softmax(logits.float(), -1)
+    logits = logits.float()
+    shares = logits.softmax(-1)
     if sampling.temperature == 0:
-        tokens = logprobs.argmax(-1)
+        tokens = logits.argmax(-1, keepdim=True)
     else:
-        weights = logprobs
-        if sampling.temperature != 1:
-            weights = torch.log_softmax(logits.float() / sampling.temperature, -1)
-        cumulative = _narrowed(weights, sampling).exp().cumsum(-1)
+        warm = logits if sampling.temperature == 1 else logits / sampling.temperature
+        narrow = _narrowed(warm, sampling)
+        cumulative = (shares if narrow is logits else narrow.softmax(-1)).cumsum(-1)
         total = cumulative[:, -1:]
         spots = spots.to(total.device) * total
         # below the total and right of every spot: no token of probability 0 is ever drawn
         spots = torch.minimum(spots, torch.nextafter(total, torch.zeros_like(total)))
-        tokens = torch.searchsorted(cumulative, spots, right=True).squeeze(1)
-    return tokens, logprobs.gather(1, tokens[:, None]).squeeze(1)
+        tokens = torch.searchsorted(cumulative, spots, right=True)
+    # by the most probable token, whose share never vanishes as that of the drawn one may
+    norm = logits.amax(-1) - shares.amax(-1).log()
+    return tokens.squeeze(1), logits.gather(1, tokens).squeeze(1) - norm
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -181,14 +183,14 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset([tokenizer.eos_token_id, *further])
 
 
-def _narrowed(weights: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Log-probabilities (B, V), minus infinity for the tokens that top_k and top_p leave out."""
-    if sampling.top_k is not None and sampling.top_k < weights.shape[-1]:
-        least = weights.topk(sampling.top_k).values[:, -1:]
-        weights = weights.masked_fill(weights < least, -math.inf)
+def _narrowed(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Logits (B, V), minus infinity for the tokens that top_k and top_p leave out."""
+    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
+        least = logits.topk(sampling.top_k).values[:, -1:]
+        logits = logits.masked_fill(logits < least, -math.inf)
     if sampling.top_p < 1:
-        ordered, order = weights.sort(dim=-1, descending=True, stable=True)
+        ordered, order = logits.sort(dim=-1, descending=True, stable=True)
         share = ordered.softmax(-1)
         beyond = share.cumsum(-1) - share >= sampling.top_p
-        weights = weights.masked_fill(beyond.scatter(-1, order, beyond), -math.inf)
-    return weights
+        logits = logits.masked_fill(beyond.scatter(-1, order, beyond), -math.inf)
+    return logits
